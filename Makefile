@@ -1,0 +1,85 @@
+# The commands of the house. People and CI call the same ones; each installs what it needs first.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-all check fix bench docs update-goldens FORCE
+SHELL := /bin/bash
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --retries 5 -c constraints.txt
+PINS := pyproject.toml constraints.txt
+CHECKS := "ruff format --check ." "ruff check ." "mypy" "lint-imports" "python docs/generate.py --check"
+
+help:
+	@echo "make run             set up what serving needs, serve the demonstration, print where to click"
+	@echo "make test            set up, run a sample of every kind of test (under two minutes)"
+	@echo "make test-all        run every test, with coverage"
+	@echo "make check           format, lint, types, import contracts, freshness of the docs"
+	@echo "make fix             repair what ruff can repair"
+	@echo "make bench           run the benchmarks, write bench/results/"
+	@echo "make docs            write the generated pages"
+	@echo "make update-goldens  rewrite the expected answers; review the diff"
+	@echo "make setup           install everything into .venv"
+	@echo "                     TORCH_INDEX=URL takes another package index for torch (CPU or CUDA build)"
+
+setup: $(BIN)/.complete
+	@echo "Ready: $$($(BIN)/python --version) in .venv, torch $$($(BIN)/python -c 'from importlib.metadata import version; print(version("torch"))')"
+
+run: $(BIN)/.runtime
+	@$(BIN)/readmit serve --dev
+
+test: $(BIN)/.complete
+	@$(BIN)/pytest -m "not slow" -n auto
+
+test-all: $(BIN)/.complete
+	@$(BIN)/pytest -n auto --cov
+
+check: $(BIN)/.complete
+	@failed=0; broken=""; for step in $(CHECKS); do \
+	  echo "-- $$step"; $(BIN)/$$step || { failed=$$((failed + 1)); broken="$$broken [$$step]"; }; \
+	done; \
+	if [ $$failed -ne 0 ]; then echo "$$failed failed:$$broken"; exit 1; fi; echo "All checks passed."
+
+fix: $(BIN)/.complete
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench: $(BIN)/.complete
+	@$(BIN)/python -m bench.run
+
+docs: $(BIN)/.complete
+	@$(BIN)/python docs/generate.py
+
+update-goldens: $(BIN)/.complete
+	@$(BIN)/pytest tests/golden --update-goldens
+
+# Set-up in four steps, each remembered in .venv until the pins change. An interpreter is tried, not only
+# looked for: version managers leave names that do not start. Where the system splits `ensurepip` off,
+# the outside pip fills the environment.
+$(BIN)/pip:
+	@found=""; for name in python3.11 python3 python; do \
+	  if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$name; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then echo "Readmit needs Python 3.11 or later: no python3.11, python3 or python here is one." >&2; exit 1; fi; \
+	echo "== 1/4 .venv with $$($$found --version)"; \
+	$$found -m venv .venv 2>/dev/null || { \
+	  $$found -m venv --clear --without-pip .venv && $$found -m pip --python $(BIN)/python install pip; }
+
+ifneq ($(TORCH_INDEX),)
+ifneq ($(TORCH_INDEX),$(shell cat $(BIN)/.torch 2>/dev/null))
+$(BIN)/.torch: FORCE
+endif
+endif
+
+$(BIN)/.torch: constraints.txt | $(BIN)/pip
+	@echo "== 2/4 torch, the largest part"
+	@$(PIP) setuptools
+	@$(PIP) $(if $(TORCH_INDEX),--no-deps --force-reinstall --index-url "$(TORCH_INDEX)") torch
+	@echo "$(TORCH_INDEX)" > $@
+
+$(BIN)/.runtime: $(BIN)/.torch $(PINS)
+	@echo "== 3/4 the service"
+	@$(PIP) --no-build-isolation -e .
+	@touch $@
+
+$(BIN)/.complete: $(BIN)/.runtime
+	@echo "== 4/4 training, tests and checks"
+	@$(PIP) --no-build-isolation -e ".[train,test,dev,postgres]"
+	@touch $@

@@ -1,0 +1,222 @@
+"""Encounters into visits: role, times, admission type, disposition, intensive care.
+
+Which visit is the index stay is decided in stay.py; this only says what each one is.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+
+from fhir_mapping.history import Origin, Role, Segment, Visit
+from fhir_mapping.profiles import Profile
+from fhir_mapping.resources import (
+    Concept,
+    Encounter,
+    EncounterLocation,
+    Identifier,
+    Location,
+    Period,
+    Resource,
+    id_of,
+)
+from fhir_mapping.when import When, parse_when
+
+_UNIT_GAP = timedelta(hours=6)
+"""ICU location segments closer than this are one ICU stay (features.csv, n_icu_*)."""
+
+Locations = Mapping[str, Location]
+
+
+def visits_of(
+    encounters: Iterable[Encounter], locations: Iterable[Location], profile: Profile
+) -> tuple[Visit, ...]:
+    """One Visit per Encounter; locations are found by id or by `system|value` identifier."""
+    known = _by_reference(locations)
+    return tuple(_visit(encounter, known, profile) for encounter in encounters)
+
+
+def origin_of(resource: Resource) -> Origin:
+    """Reference, version and last update of a resource."""
+    meta = resource.meta
+    return Origin(
+        resource.reference,
+        (meta and meta.version_id) or "",
+        (meta and meta.last_updated) or "",
+    )
+
+
+def _visit(encounter: Encounter, locations: Locations, profile: Profile) -> Visit:
+    role = _role(encounter, profile)
+    start, end = _times(encounter.period, profile)
+    segments, unresolved = _intensive_care(encounter, role, locations, profile)
+    return Visit(
+        id=encounter.id,
+        role=role,
+        origin=origin_of(encounter),
+        status=encounter.status or "",
+        start=start,
+        end=end,
+        part_of=id_of(encounter.part_of),
+        admission_type=_admission_type(encounter, profile),
+        arrival=_arrival(encounter, profile),
+        disposition=_disposition(encounter, profile),
+        oncology=_oncology(encounter.service_type, profile),
+        newborn=_source(encounter, profile) == "newborn",
+        hospice=_is_hospice(encounter, profile),
+        unresolved_locations=unresolved,
+        reasons=_reasons(encounter),
+        segments=segments,
+    )
+
+
+def _role(encounter: Encounter, profile: Profile) -> Role:
+    by_identifier = profile.encounter["role_by_identifier"]
+    for identifier in encounter.identifier or ():
+        if identifier.system in by_identifier:
+            role: Role = by_identifier[identifier.system]
+            return role
+    return profile.role_by_class.get(_class(encounter), "other")
+
+
+def _class(encounter: Encounter) -> str:
+    return (encounter.class_ and encounter.class_.code) or ""
+
+
+def _times(period: Period | None, profile: Profile) -> tuple[When | None, When | None]:
+    if period is None:
+        return None, None
+    start, end = (text and parse_when(text, profile.zone) for text in (period.start, period.end))
+    return start or None, end or None
+
+
+def _admission_type(encounter: Encounter, profile: Profile) -> str:
+    class_, priority = _class(encounter), _level(encounter.priority, "admission_type", profile)
+    if class_ in profile.encounter["observation_classes"]:
+        return "observation"
+    if class_ in profile.encounter["same_day_surgery_classes"]:
+        return "surgical_same_day"
+    if priority:
+        return priority
+    if class_ in profile.encounter["routine_observation_classes"]:
+        return "observation"
+    return "emergency" if _source(encounter, profile) == "emergency" else "unknown"
+
+
+def _source(encounter: Encounter, profile: Profile) -> str | None:
+    stay = encounter.hospitalization
+    return _level(stay and stay.admit_source, "admit_source", profile)
+
+
+def _arrival(encounter: Encounter, profile: Profile) -> str:
+    stay = encounter.hospitalization
+    return _level(stay and stay.admit_source, "arrival", profile) or "unknown"
+
+
+def _disposition(encounter: Encounter, profile: Profile) -> str:
+    stay = encounter.hospitalization
+    return _level(stay and stay.discharge_disposition, "disposition", profile) or "unknown"
+
+
+def _level(concept: Concept | None, table: str, profile: Profile) -> str | None:
+    for coding in concept.codings if concept else ():
+        level = profile.level(table, coding.code or "")
+        if level:
+            return level
+    return None
+
+
+def _oncology(service: Concept | None, profile: Profile) -> bool | None:
+    """None where no service is named: that says nothing about oncology."""
+    if service is None or not (service.codings or service.text):
+        return None
+    tokens = {f"{coding.system}|{coding.code}" for coding in service.codings}
+    if tokens & set(profile.encounter["oncology_codes"]):
+        return True
+    names = " ".join(filter(None, (service.text, *(c.display for c in service.codings)))).lower()
+    return any(word in names for word in profile.encounter["oncology_words"])
+
+
+def _is_hospice(encounter: Encounter, profile: Profile) -> bool:
+    wanted = set(profile.encounter["hospice_types"])
+    return any(
+        f"{coding.system}|{coding.code}" in wanted
+        for concept in encounter.encounter_type or ()
+        for coding in concept.codings
+    )
+
+
+def _reasons(encounter: Encounter) -> tuple[str, ...]:
+    return tuple(
+        text
+        for concept in encounter.reason_code or ()
+        for text in (concept.text, *(coding.display for coding in concept.codings))
+        if text
+    )
+
+
+def _intensive_care(
+    encounter: Encounter, role: Role, locations: Locations, profile: Profile
+) -> tuple[tuple[Segment, ...], bool]:
+    """The ICU segments of a visit, and whether some of its locations could not be told."""
+    if role == "icu":
+        segment = _segment(encounter.period, profile)
+        return ((segment,) if segment else ()), segment is None
+    if role != "hospital" or not profile.encounter["icu_from_locations"]:
+        return (), False
+    verdicts = [
+        (entry.period, _is_icu(entry, locations, profile)) for entry in encounter.location or ()
+    ]
+    periods = [period for period, icu in verdicts if icu]
+    periods += [
+        entry.period
+        for entry in encounter.class_history or ()
+        if entry.class_ and profile.icu_name.search(entry.class_.display or "")
+    ]
+    segments = [_segment(period, profile) for period in periods]
+    unknown = any(icu is None for _, icu in verdicts) or None in segments
+    return _joined([segment for segment in segments if segment]), unknown
+
+
+def _is_icu(entry: EncounterLocation, locations: Locations, profile: Profile) -> bool | None:
+    """None where neither the Location nor a name for it was read."""
+    place = locations.get(id_of(entry.location))
+    types = [coding.code for kind in (place and place.location_type) or () for coding in kind.codings]
+    if any(code in profile.encounter["icu_location_types"] for code in types):
+        return True
+    names = [place and place.name, entry.location and entry.location.display]
+    if not types and not any(names):
+        return None
+    return any(profile.icu_name.search(name) for name in names if name)
+
+
+def _segment(period: Period | None, profile: Profile) -> Segment | None:
+    start, end = _times(period, profile)
+    return Segment(start, end) if start else None
+
+
+def _joined(segments: list[Segment]) -> tuple[Segment, ...]:
+    joined: list[Segment] = []
+    for segment in sorted(segments, key=lambda each: each.start.earliest):
+        last = joined[-1] if joined else None
+        if last and (last.end is None or segment.start.earliest < last.end.latest + _UNIT_GAP):
+            joined[-1] = Segment(last.start, _later(last.end, segment.end))
+        else:
+            joined.append(segment)
+    return tuple(joined)
+
+
+def _later(first: When | None, second: When | None) -> When | None:
+    if first is None or second is None:
+        return None
+    return max(first, second, key=lambda when: when.latest)
+
+
+def _by_reference(locations: Iterable[Location]) -> Locations:
+    known: dict[str, Location] = {}
+    for place in locations:
+        known[place.id] = place
+        known |= {_token(identifier): place for identifier in place.identifier or ()}
+    return known
+
+
+def _token(identifier: Identifier) -> str:
+    return f"{identifier.system}|{identifier.value}"

@@ -1,0 +1,232 @@
+"""Observations, conditions, procedures and coverages into events. Medications are in drugs.py.
+
+What cannot be an event becomes a DataIssue; what no feature reads is passed over in silence.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
+
+from fhir_mapping.codelists import SNOMED, comorbidities, renal_severe, snomed_to_icd10
+from fhir_mapping.encounters import origin_of
+from fhir_mapping.history import DataIssue, Event
+from fhir_mapping.payers import payer_of
+from fhir_mapping.profiles import Profile
+from fhir_mapping.resources import (
+    Component,
+    Concept,
+    Condition,
+    Coverage,
+    Observation,
+    Period,
+    Procedure,
+    Quantity,
+    id_of,
+)
+from fhir_mapping.when import When, parse_when
+
+_USABLE = frozenset(("final", "amended", "corrected"))
+_DROPPED_DIAGNOSIS = frozenset(("refuted", "entered-in-error"))
+_CURRENT = frozenset(("active", "recurrence", "relapse"))
+
+Row = Literal["", "triage", "serial", "unknown"]
+Rows = Mapping[str, Row]
+Found = Iterator[Event | DataIssue]
+
+
+def rows_of(procedures: Iterable[Procedure], profile: Profile) -> Rows:
+    """Procedure id -> the kind of ED row that hangs on it, for sites that mark them so."""
+    kinds: dict[str, Row] = {}
+    for procedure in procedures:
+        for coding in procedure.code.codings if procedure.code else ():
+            kind = profile.row_procedures.get((coding.system or "", coding.code or ""))
+            if kind:
+                kinds[procedure.id] = "triage" if kind == "triage" else "serial"
+    return kinds
+
+
+def observation_events(observation: Observation, rows: Rows, profile: Profile) -> Found:
+    """One event for each measure: of the observation itself and of its components."""
+    measured = [
+        (measure, part)
+        for part in (observation, *(observation.component or ()))
+        for measure in _measures(part.code, profile)
+    ]
+    if not measured:
+        return
+    if observation.status not in _USABLE:
+        yield DataIssue("status_not_usable", "Observation")
+        return
+    effective, issued = _effective(observation, profile), _when(observation.issued, profile)
+    if effective is None:
+        yield DataIssue("time_missing", "Observation")
+        return
+    if effective.zoneless:
+        yield DataIssue("zone_assumed", "Observation")
+    for measure, part in measured:
+        value, unit, comparator = _value(part, profile)
+        if value is not None:
+            yield Event(
+                kind=measure,
+                origin=origin_of(observation),
+                time=effective,
+                issued=issued,
+                value=value,
+                unit=unit,
+                visit=id_of(observation.encounter),
+                row=_row(observation, rows, profile),
+                comparator=comparator,
+            )
+
+
+def condition_events(condition: Condition, profile: Profile) -> Found:
+    """A coded diagnosis or problem that some comorbidity feature knows."""
+    features, code = _comorbidities(condition.code, profile)
+    if not features or _codes(condition.verification_status) & _DROPPED_DIAGNOSIS:
+        return
+    kind = _diagnosis_kind(condition, profile)
+    if kind is None:
+        return
+    onset = condition.onset_date_time or _first(condition.onset_period)
+    clinical = _codes(condition.clinical_status)
+    yield Event(
+        kind=kind,
+        origin=origin_of(condition),
+        time=_when(condition.recorded_date or onset, profile),
+        ended=_when(condition.abatement_date_time or _last(condition.abatement_period), profile),
+        value=code,
+        features=features,
+        visit=id_of(condition.encounter),
+        current=not clinical or bool(clinical & _CURRENT),
+    )
+
+
+def procedure_events(procedure: Procedure, profile: Profile) -> Found:
+    """A completed procedure; `features` says whether it is on the site's list."""
+    if procedure.status != "completed":
+        return
+    codings = procedure.code.codings if procedure.code else ()
+    listed = [c for c in codings if profile.is_procedure(c.system or "", c.code or "")]
+    if any(
+        (coding.system or "", coding.code or "") in profile.row_procedures for coding in codings
+    ):
+        return
+    yield Event(
+        kind="procedure",
+        origin=origin_of(procedure),
+        time=_when(procedure.performed_date_time or _first(procedure.performed_period), profile),
+        value=listed[0].code if listed else None,
+        features=frozenset(("procedure_any",) if listed else ()),
+        visit=id_of(procedure.encounter),
+    )
+
+
+def coverage_events(coverage: Coverage, profile: Profile) -> Found:
+    """An active payer with the time it covers."""
+    payer = payer_of(coverage)
+    if coverage.status in ("cancelled", "draft", "entered-in-error") or payer is None:
+        return
+    yield Event(
+        kind="payer",
+        origin=origin_of(coverage),
+        time=_when(_first(coverage.period), profile),
+        ended=_when(coverage.period and coverage.period.end, profile),
+        value=payer,
+    )
+
+
+def _measures(code: Concept | None, profile: Profile) -> set[str]:
+    if code is None or code.coding is None:
+        return set()
+    known = profile.measures
+    found = {known.get((coding.system or "", coding.code or "")) for coding in code.coding}
+    return {measure for measure in found if measure}
+
+
+def _value(
+    part: Observation | Component, profile: Profile
+) -> tuple[float | str | None, str | None, str]:
+    """Value and unit as received; the unit as a UCUM code where the profile knows the spelling."""
+    quantity = part.value_quantity
+    if quantity is not None:
+        return quantity.value, _unit(quantity, profile), quantity.comparator or ""
+    if part.value_integer is not None:
+        return part.value_integer, None, ""
+    if isinstance(part, Observation):
+        concept = part.value_codeable_concept
+        return part.value_string or (concept and _words(concept)) or None, None, ""
+    return None, None, ""
+
+
+def _unit(quantity: Quantity, profile: Profile) -> str | None:
+    spelling = quantity.code or quantity.unit
+    return profile.unit(spelling) if spelling else None
+
+
+def _words(concept: Concept) -> str:
+    return concept.text or "; ".join(c.display or c.code or "" for c in concept.codings)
+
+
+def _effective(observation: Observation, profile: Profile) -> When | None:
+    """A value over a period is known at its end."""
+    return _when(
+        observation.effective_date_time
+        or observation.effective_instant
+        or _last(observation.effective_period)
+        or _first(observation.effective_period),
+        profile,
+    )
+
+
+def _row(observation: Observation, rows: Rows, profile: Profile) -> Row:
+    if not profile.row_procedures:
+        return ""
+    kinds = [rows.get(id_of(reference)) for reference in observation.part_of or ()]
+    return next((kind for kind in kinds if kind), "unknown")
+
+
+def _comorbidities(code: Concept | None, profile: Profile) -> tuple[frozenset[str], str]:
+    """The features a diagnosis proves, and the code that proves them."""
+    features: set[str] = set()
+    proof = ""
+    for coding in code.codings if code else ():
+        found = _features(coding.system or "", coding.code or "", profile)
+        proof = proof or (found and coding.code) or ""
+        features |= found
+    return frozenset(features), proof
+
+
+def _features(system: str, code: str, profile: Profile) -> frozenset[str]:
+    version = profile.icd_version.get(system)
+    if system == SNOMED:
+        version, code = "icd10", snomed_to_icd10().get(code, "")
+    if version is None or not code:
+        return frozenset()
+    return comorbidities(version)(code) | renal_severe(version)(code)
+
+
+def _diagnosis_kind(condition: Condition, profile: Profile) -> str | None:
+    categories = {c for concept in condition.category or () for c in _codes(concept)}
+    if "problem-list-item" in categories:
+        return "problem"
+    if "encounter-diagnosis" in categories:
+        return "diagnosis"
+    if categories:
+        return None
+    uncategorised_is_problem = profile.diagnosis["uncategorised_is_problem"]
+    return "diagnosis" if condition.encounter and not uncategorised_is_problem else "problem"
+
+
+def _codes(concept: Concept | None) -> set[str]:
+    return {coding.code or "" for coding in concept.codings} if concept else set()
+
+
+def _when(text: str | None, profile: Profile) -> When | None:
+    return parse_when(text, profile.zone) if text else None
+
+
+def _first(period: Period | None) -> str | None:
+    return period.start if period else None
+
+
+def _last(period: Period | None) -> str | None:
+    return period.end if period else None

@@ -1,0 +1,166 @@
+"""Measured values: which are usable, in which unit, and the first or last of them."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from fhir_mapping.catalogue import Feature
+from fhir_mapping.history import Event
+from fhir_mapping.readings import MISSING, Context, Evidence, Reading, evidence_of
+from fhir_mapping.units import conversion
+from fhir_mapping.when import When
+from fhir_mapping.windows import Span, span_of
+
+_RANGE = re.compile(r"(\d+(?:\.\d+)?)\s*-\s*(\d+(?:\.\d+)?)")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_ESI_ANSWERS = {"LA21567-5": 1, "LA21752-3": 2, "LA21753-1": 3, "LA21754-9": 4, "LA21755-6": 5}
+_CELSIUS_LIKE = (25.0, 46.0)
+_ROWS = {"triage": ("", "triage"), "ed_last": ("", "serial")}
+
+
+@dataclass(frozen=True)
+class _Usable:
+    event: Event
+    time: When
+    value: float
+
+
+def first(context: Context, feature: Feature) -> Reading:
+    """The earliest usable value in the window; of two at one time, the later issued."""
+    usable = _usable_values(context, feature)
+    if not usable or not _reaches_back(context, feature):
+        return MISSING
+    earliest = min(each.time.earliest for each in usable)
+    chosen = max((u for u in usable if u.time.earliest == earliest), key=_newest)
+    return Reading(chosen.value, (_evidence(feature, chosen, "first", len(usable)),))
+
+
+def last(context: Context, feature: Feature) -> Reading:
+    """The latest usable value in the window; ties by issued, last update, id."""
+    usable = _usable_values(context, feature)
+    if not usable:
+        return MISSING
+    chosen = max(usable, key=_newest)
+    return Reading(chosen.value, (_evidence(feature, chosen, "last", len(usable)),))
+
+
+def _newest(usable: _Usable) -> tuple[object, ...]:
+    event = usable.event
+    issued = event.issued.earliest.timestamp() if event.issued else 0.0
+    origin = event.origin
+    return (usable.time.earliest, issued, origin.last_updated, origin.reference, usable.value)
+
+
+def _usable_values(context: Context, feature: Feature) -> list[_Usable]:
+    stay = context.stay
+    if not stay.ed_visits and feature.window in _ROWS and _ed_unknown(context):
+        return []
+    span = span_of(feature.window, stay)
+    events = (e for measure in feature.reads for e in context.history.of(measure))
+    return list(_usable(events, span, context, feature))
+
+
+def _ed_unknown(context: Context) -> bool:
+    """Whether there was an ED visit cannot be told where no Encounters were read."""
+    return context.sources.get("Encounter", "not_read") == "not_read"
+
+
+def _reaches_back(context: Context, feature: Feature) -> bool:
+    """A page of the newest values has the first one only if it reaches behind the window."""
+    if context.sources.get("Observation") != "partial":
+        return True
+    start = span_of(feature.window, context.stay).start
+    return any(
+        event.time.before(start)
+        for events in context.history.events.values()
+        for event in events
+        if event.time and event.origin.reference.startswith("Observation/")
+    )
+
+
+def _usable(
+    events: Iterable[Event], span: Span, context: Context, feature: Feature
+) -> Iterator[_Usable]:
+    known_at = context.stay.prediction_time
+    for event in events:
+        if event.time is None or event.time not in span:
+            continue
+        if event.issued and not event.issued.by(known_at):
+            continue
+        value = _value(event, context, feature)
+        if isinstance(value, str):
+            context.notice(value, "Observation", feature)
+        elif value is not None:
+            yield _Usable(event, event.time, value)
+
+
+def _value(event: Event, context: Context, feature: Feature) -> float | str | None:
+    """The value in the feature's unit; an issue code where it is discarded; None: not its row."""
+    if context.stay.ed_visits and feature.window in _ROWS and event.row not in _ROWS[feature.window]:
+        return "row_kind_unknown" if event.row == "unknown" else None
+    if event.comparator:
+        return "comparator"
+    converted = _converted(event, context, feature)
+    return converted if isinstance(converted, str) else _bounded(converted, context, feature)
+
+
+def _converted(event: Event, context: Context, feature: Feature) -> float | str:
+    if isinstance(event.value, str):
+        return _from_words(event.value, feature)
+    if event.value is None:
+        return "value_missing"
+    unit = event.unit or ""
+    convert = conversion(unit, feature.unit, event.kind)
+    if convert is None:
+        return "unit_unknown" if unit else "unit_missing"
+    low, high = _CELSIUS_LIKE
+    if unit == "[degF]" and low <= event.value <= high:
+        context.notice("celsius_labelled_fahrenheit", "Observation", feature)
+        return float(event.value)
+    if feature.unit == unit == "%" and 0 < event.value <= 1:
+        context.notice("fraction_labelled_percent", "Observation", feature)
+        return float(event.value) * 100
+    return float(convert(event.value))
+
+
+def _from_words(words: str, feature: Feature) -> float | str:
+    """Scores and levels may come as words: `7`, `5-7` (the mean), `2`, an ESI answer code."""
+    if feature.unit not in ("{score}", "{level}"):
+        return "value_not_numeric"
+    if words in _ESI_ANSWERS:
+        return float(_ESI_ANSWERS[words])
+    between = _RANGE.search(words)
+    if between:
+        return (float(between[1]) + float(between[2])) / 2
+    number = _NUMBER.search(words)
+    return float(number[0]) if number else "value_not_numeric"
+
+
+def _bounded(value: float, context: Context, feature: Feature) -> float | str:
+    low, high = feature.low, feature.high
+    if feature.positive and value <= 0:
+        return "implausible"
+    if feature.outlier_low is not None and value < feature.outlier_low:
+        return "implausible"
+    if feature.outlier_high is not None and value > feature.outlier_high:
+        return "implausible"
+    if feature.unit == "{level}" and value != int(value):
+        return "implausible"
+    clipped = max(value, low) if low is not None else value
+    clipped = min(clipped, high) if high is not None else clipped
+    if clipped != value:
+        context.notice("clipped", "Observation", feature)
+    return clipped
+
+
+def _evidence(feature: Feature, chosen: _Usable, which: str, among: int) -> Evidence:
+    event = chosen.event
+    return evidence_of(
+        feature,
+        event.origin,
+        chosen.value,
+        time=chosen.time,
+        received=str(event.value),
+        received_unit=event.unit or "",
+        reason=f"{which} of {among} usable in the window",
+    )

@@ -1,0 +1,132 @@
+"""What a reducer returns and what it is given: a value with its evidence, and the context."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from fhir_mapping.catalogue import Feature
+from fhir_mapping.history import (
+    DataIssue,
+    Event,
+    IndexStay,
+    Origin,
+    PatientHistory,
+    Sources,
+    Visit,
+)
+from fhir_mapping.when import When
+
+Value = float | str | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Why a feature has its value: one row for each resource that it rests on.
+
+    `received` and `received_unit` as the resource has them; `value` in the catalogue's unit.
+    `reason` says why this resource was chosen. `time` is ISO 8601 UTC, a date where only the day
+    is known. `reference` is empty where a zero rests on finding nothing.
+    """
+
+    feature: str
+    reference: str
+    version: str
+    time: str
+    received: str
+    received_unit: str
+    value: Value
+    unit: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A feature's value, None where missing, and what it rests on."""
+
+    value: Value
+    evidence: tuple[Evidence, ...] = ()
+
+
+MISSING = Reading(None)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One diagnosis that counts: when it became history, and why."""
+
+    event: Event
+    time: When
+    reason: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """One patient, one stay, what was read. `issues` gathers what is noticed on the way,
+    `past_diagnoses` what was found for a window."""
+
+    history: PatientHistory
+    stay: IndexStay
+    sources: Sources
+    issues: list[DataIssue] = field(default_factory=list)
+    past_diagnoses: dict[str, tuple[Diagnosis, ...]] = field(default_factory=dict)
+
+    def read(self, feature: Feature) -> bool:
+        """True where every source of the feature was read over the whole look-back."""
+        return all(self.sources.get(source) == "read" for source in feature.sources)
+
+    def zero(self, feature: Feature) -> Reading:
+        """A zero is a finding only where its source was read (METHOD.md, Absence)."""
+        if not self.read(feature):
+            return MISSING
+        return Reading(0.0, (nothing_found(feature, 0.0),))
+
+    def level(self, feature: Feature, level: str, evidence: Iterable[Evidence] = ()) -> Reading:
+        """A category; `unknown` is missing where the source was not read."""
+        if level == "unknown" and not self.read(feature):
+            return MISSING
+        return Reading(level, tuple(evidence))
+
+    def notice(self, code: str, resource: str, feature: Feature | None = None) -> None:
+        """Count something that a person should know about the data."""
+        self.issues.append(DataIssue(code, resource, 1, feature.name if feature else None))
+
+
+def evidence_of(
+    feature: Feature,
+    origin: Origin,
+    value: Value,
+    *,
+    reason: str,
+    time: When | None = None,
+    received: str = "",
+    received_unit: str = "",
+) -> Evidence:
+    """The evidence row of one resource."""
+    return Evidence(
+        feature=feature.name,
+        reference=origin.reference,
+        version=origin.version,
+        time=written(time) if time else "",
+        received=received,
+        received_unit=received_unit,
+        value=value,
+        unit=feature.unit,
+        reason=reason,
+    )
+
+
+def nothing_found(feature: Feature, value: Value) -> Evidence:
+    """The evidence of a zero: all was read and nothing was there."""
+    reason = f"none found; {' and '.join(feature.sources)} read"
+    return evidence_of(feature, Origin(""), value, reason=reason)
+
+
+def visit_evidence(feature: Feature, visit: Visit, value: Value, reason: str) -> Evidence:
+    """The evidence row of an encounter, dated by its start."""
+    return evidence_of(feature, visit.origin, value, reason=reason, time=visit.start)
+
+
+def written(when: When) -> str:
+    """ISO 8601: an instant in UTC, or the day."""
+    if when.dated:
+        return (when.earliest + (when.latest - when.earliest) / 2).date().isoformat()
+    return when.earliest.isoformat()

@@ -1,0 +1,337 @@
+"""FHIR R4 JSON into typed resources: only the fields the features need. No meaning yet.
+
+Decoding is resource by resource and tolerant: unknown fields are skipped, a malformed resource
+becomes a DataIssue and the others live on. Field names are FHIR's, in camel case on the wire.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from fhir_mapping.history import DataIssue
+
+
+class _Element(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """A FHIR element; every field may be absent or null."""
+
+
+class Coding(_Element, frozen=True):
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+
+class Concept(_Element, frozen=True):
+    """CodeableConcept."""
+
+    coding: tuple[Coding, ...] | None = None
+    text: str | None = None
+
+    @property
+    def codings(self) -> tuple[Coding, ...]:
+        return self.coding or ()
+
+
+class Quantity(_Element, frozen=True):
+    value: float | None = None
+    comparator: str | None = None
+    unit: str | None = None
+    system: str | None = None
+    code: str | None = None
+
+
+class Period(_Element, frozen=True):
+    start: str | None = None
+    end: str | None = None
+
+
+class Reference(_Element, frozen=True):
+    reference: str | None = None
+    display: str | None = None
+
+
+class Identifier(_Element, frozen=True):
+    system: str | None = None
+    value: str | None = None
+
+
+class Meta(_Element, frozen=True):
+    version_id: str | None = None
+    last_updated: str | None = None
+    profile: tuple[str, ...] | None = None
+
+
+class Extension(_Element, frozen=True):
+    url: str | None = None
+    extension: "tuple[Extension, ...] | None" = None
+    value_coding: Coding | None = None
+    value_code: str | None = None
+
+
+class Resource(_Element, frozen=True, tag_field="resourceType"):
+    """What every resource has. `subject_reference` is the patient it speaks of."""
+
+    id: str = ""
+    meta: Meta | None = None
+
+    @property
+    def type(self) -> str:
+        return type(self).__name__
+
+    @property
+    def reference(self) -> str:
+        return f"{self.type}/{self.id}"
+
+    @property
+    def subject_reference(self) -> Reference | None:
+        return getattr(self, "subject", None)
+
+
+class Patient(Resource, frozen=True, tag="Patient"):
+    identifier: tuple[Identifier, ...] | None = None
+    extension: tuple[Extension, ...] | None = None
+    gender: str | None = None
+    birth_date: str | None = None
+    deceased_boolean: bool | None = None
+    deceased_date_time: str | None = None
+
+
+class ClassHistory(_Element, frozen=True):
+    class_: Coding | None = msgspec.field(default=None, name="class")
+    period: Period | None = None
+
+
+class EncounterLocation(_Element, frozen=True):
+    location: Reference | None = None
+    period: Period | None = None
+
+
+class Hospitalization(_Element, frozen=True):
+    admit_source: Concept | None = None
+    discharge_disposition: Concept | None = None
+
+
+class Encounter(Resource, frozen=True, tag="Encounter"):
+    identifier: tuple[Identifier, ...] | None = None
+    status: str | None = None
+    class_: Coding | None = msgspec.field(default=None, name="class")
+    class_history: tuple[ClassHistory, ...] | None = None
+    encounter_type: tuple[Concept, ...] | None = msgspec.field(default=None, name="type")
+    service_type: Concept | None = None
+    priority: Concept | None = None
+    subject: Reference | None = None
+    period: Period | None = None
+    reason_code: tuple[Concept, ...] | None = None
+    hospitalization: Hospitalization | None = None
+    location: tuple[EncounterLocation, ...] | None = None
+    part_of: Reference | None = None
+
+
+class Component(_Element, frozen=True):
+    code: Concept | None = None
+    value_quantity: Quantity | None = None
+    value_integer: float | None = None
+
+
+class Observation(Resource, frozen=True, tag="Observation"):
+    status: str | None = None
+    code: Concept | None = None
+    subject: Reference | None = None
+    encounter: Reference | None = None
+    part_of: tuple[Reference, ...] | None = None
+    effective_date_time: str | None = None
+    effective_instant: str | None = None
+    effective_period: Period | None = None
+    issued: str | None = None
+    value_quantity: Quantity | None = None
+    value_integer: float | None = None
+    value_string: str | None = None
+    value_codeable_concept: Concept | None = None
+    component: tuple[Component, ...] | None = None
+
+
+class Condition(Resource, frozen=True, tag="Condition"):
+    clinical_status: Concept | None = None
+    verification_status: Concept | None = None
+    category: tuple[Concept, ...] | None = None
+    code: Concept | None = None
+    subject: Reference | None = None
+    encounter: Reference | None = None
+    onset_date_time: str | None = None
+    onset_period: Period | None = None
+    abatement_date_time: str | None = None
+    abatement_period: Period | None = None
+    recorded_date: str | None = None
+
+
+class Procedure(Resource, frozen=True, tag="Procedure"):
+    status: str | None = None
+    code: Concept | None = None
+    subject: Reference | None = None
+    encounter: Reference | None = None
+    performed_date_time: str | None = None
+    performed_period: Period | None = None
+
+
+class Coverage(Resource, frozen=True, tag="Coverage"):
+    status: str | None = None
+    coverage_type: Concept | None = msgspec.field(default=None, name="type")
+    beneficiary: Reference | None = None
+    payor: tuple[Reference, ...] | None = None
+    period: Period | None = None
+
+    @property
+    def subject_reference(self) -> Reference | None:
+        return self.beneficiary
+
+
+class Location(Resource, frozen=True, tag="Location"):
+    identifier: tuple[Identifier, ...] | None = None
+    name: str | None = None
+    location_type: tuple[Concept, ...] | None = msgspec.field(default=None, name="type")
+
+
+class Ingredient(_Element, frozen=True):
+    item_codeable_concept: Concept | None = None
+    item_reference: Reference | None = None
+
+
+class Medication(Resource, frozen=True, tag="Medication"):
+    identifier: tuple[Identifier, ...] | None = None
+    code: Concept | None = None
+    ingredient: tuple[Ingredient, ...] | None = None
+
+
+class _MedicationUse(Resource, frozen=True):
+    """What the four medication resources share."""
+
+    status: str | None = None
+    contained: tuple[msgspec.Raw, ...] | None = None
+    medication_codeable_concept: Concept | None = None
+    medication_reference: Reference | None = None
+    subject: Reference | None = None
+
+
+class MedicationRequest(_MedicationUse, frozen=True, tag="MedicationRequest"):
+    intent: str | None = None
+    category: tuple[Concept, ...] | None = None
+    encounter: Reference | None = None
+    authored_on: str | None = None
+    reported_boolean: bool | None = None
+
+
+class MedicationStatement(_MedicationUse, frozen=True, tag="MedicationStatement"):
+    context: Reference | None = None
+    effective_date_time: str | None = None
+    effective_period: Period | None = None
+    date_asserted: str | None = None
+
+
+class MedicationAdministration(_MedicationUse, frozen=True, tag="MedicationAdministration"):
+    context: Reference | None = None
+    effective_date_time: str | None = None
+    effective_period: Period | None = None
+
+
+class MedicationDispense(_MedicationUse, frozen=True, tag="MedicationDispense"):
+    context: Reference | None = None
+    when_prepared: str | None = None
+    when_handed_over: str | None = None
+
+
+MedicationUse = (
+    MedicationRequest | MedicationStatement | MedicationAdministration | MedicationDispense
+)
+AnyResource = (
+    Patient
+    | Encounter
+    | Observation
+    | Condition
+    | Procedure
+    | Coverage
+    | Location
+    | Medication
+    | MedicationUse
+)
+PATIENT_BOUND = frozenset(
+    "Patient Encounter Observation Condition Procedure Coverage MedicationRequest"
+    " MedicationStatement MedicationAdministration MedicationDispense".split()
+)
+KNOWN_TYPES = PATIENT_BOUND | {"Location", "Medication"}
+
+
+class _Head(msgspec.Struct, rename="camel"):
+    resource_type: str = ""
+
+
+_decoder = msgspec.json.Decoder(AnyResource)
+_medication = msgspec.json.Decoder(Medication)
+_head = msgspec.json.Decoder(_Head)
+_BROKEN = (msgspec.MsgspecError, RecursionError, UnicodeError, ValueError)
+
+
+def decode(raw: bytes | msgspec.Raw) -> AnyResource | DataIssue | None:
+    """Decode one resource: None where its type is not used, a DataIssue where it is malformed."""
+    try:
+        resource: AnyResource = _decoder.decode(raw)
+    except _BROKEN:
+        return _refused(raw)
+    return resource
+
+
+def decode_contained_medication(raw: msgspec.Raw) -> Medication | None:
+    """A contained resource, where it is a readable Medication."""
+    try:
+        return _medication.decode(raw)
+    except _BROKEN:
+        return None
+
+
+def type_of(raw: bytes | msgspec.Raw) -> str:
+    """The resourceType of a JSON object; empty where there is none to be read."""
+    try:
+        return _head.decode(raw).resource_type
+    except _BROKEN:
+        return ""
+
+
+def latest_versions(resources: Iterable[AnyResource]) -> list[AnyResource]:
+    """One of each (type, id), the newest; the outcome does not depend on their order."""
+    newest: dict[tuple[str, str | bytes], AnyResource] = {}
+    for resource in resources:
+        key = (resource.type, resource.id or msgspec.json.encode(resource))
+        held = newest.get(key)
+        if held is None or _age(held) < _age(resource):
+            newest[key] = resource
+    return list(newest.values())
+
+
+def id_of(reference: Reference | str | None) -> str:
+    """The logical id at the end of a reference: relative, absolute, versioned or `urn:uuid:`.
+
+    A conditional reference (`Location?identifier=s|v`) gives what follows the equals sign.
+    """
+    text = reference if isinstance(reference, str) else (reference and reference.reference) or ""
+    if text.startswith("urn:"):
+        return text.rpartition(":")[2]
+    if "?" in text:
+        return text.partition("=")[2]
+    return text.partition("/_history/")[0].rpartition("/")[2]
+
+
+def subject_of(resource: AnyResource) -> str:
+    """The id of the patient a resource is about; empty where it names none."""
+    return resource.id if isinstance(resource, Patient) else id_of(resource.subject_reference)
+
+
+def _age(resource: Resource) -> tuple[str, int, str, bytes]:
+    meta = resource.meta or Meta()
+    version = meta.version_id or ""
+    return (meta.last_updated or "", len(version), version, msgspec.json.encode(resource))
+
+
+def _refused(raw: bytes | msgspec.Raw) -> DataIssue | None:
+    name = type_of(raw)
+    if name in KNOWN_TYPES:
+        return DataIssue("malformed_resource", name)
+    return None if name else DataIssue("malformed_resource", "unknown")

@@ -1,0 +1,134 @@
+"""The index stay and its clock: which visit, since when, as of when (METHOD.md, The clock)."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from fhir_mapping.history import DataIssue, IndexStay, NoStay, PatientHistory, Visit
+
+_DEAD_STATUS = frozenset(("cancelled", "entered-in-error"))
+_OPEN_STATUS = frozenset(("in-progress", "onleave", "arrived", "triaged"))
+_ED_ENDS_BEFORE = timedelta(hours=6)
+_ED_ENDS_AFTER = timedelta(hours=2)
+
+
+def index_stay(history: PatientHistory, encounter_id: str, now: datetime) -> IndexStay | NoStay:
+    """The stay of `encounter_id` as of its end where it is finished, else as of `now` (aware).
+
+    NoStay where no prediction time can be had: `encounter_unknown encounter_cancelled
+    not_inpatient not_admitted_yet admission_time_unknown discharge_time_unknown
+    discharge_before_admission`.
+    """
+    visit = next((each for each in history.visits if each.id == encounter_id), None)
+    refusal = _refusal(visit)
+    if visit is None or visit.start is None or refusal:
+        return NoStay(refusal or "encounter_unknown")
+    admission = visit.start.earliest
+    finished = visit.status == "finished"
+    prediction_time = visit.end.latest if finished and visit.end else now
+    if prediction_time < admission:
+        return NoStay("discharge_before_admission" if finished else "not_admitted_yet")
+    ed_visits = _index_ed_visits(history.visits, visit, admission, prediction_time)
+    ed_start = min((_start(each) for each in ed_visits), default=None)
+    return IndexStay(
+        visit=visit,
+        admission=admission,
+        prediction_time=prediction_time,
+        timing="at_discharge" if finished else "before_discharge",
+        t0=ed_start or admission,
+        ed_visits=ed_visits,
+        ed_start=ed_start,
+        ed_end=_departure(ed_visits, prediction_time),
+        issues=tuple(_noticed(visit, finished, now)),
+    )
+
+
+def open_stays(history: PatientHistory) -> tuple[Visit, ...]:
+    """The hospital stays in progress, in order of their ids."""
+    stays = (v for v in history.visits if v.role == "hospital" and v.status in _OPEN_STATUS)
+    return tuple(sorted(stays, key=lambda each: each.id))
+
+
+def happened(visit: Visit) -> bool:
+    """True for a visit that took or takes place: not planned, cancelled or entered in error."""
+    return visit.start is not None and visit.status not in (_DEAD_STATUS | {"planned"})
+
+
+def _refusal(visit: Visit | None) -> str | None:
+    if visit is None:
+        return "encounter_unknown"
+    if visit.status in _DEAD_STATUS:
+        return "encounter_cancelled"
+    if visit.role != "hospital":
+        return "not_inpatient"
+    if visit.status == "planned":
+        return "not_admitted_yet"
+    if visit.start is None:
+        return "admission_time_unknown"
+    if visit.status == "finished" and visit.end is None:
+        return "discharge_time_unknown"
+    return None
+
+
+def _noticed(visit: Visit, finished: bool, now: datetime) -> Iterable[DataIssue]:
+    if not finished and visit.end and visit.end.latest > now:
+        yield DataIssue("estimated_end_ignored", "Encounter")
+    if (visit.start and visit.start.dated) or (finished and visit.end and visit.end.dated):
+        yield DataIssue("stay_by_date_only", "Encounter")
+    if (visit.start and visit.start.zoneless) or (finished and visit.end and visit.end.zoneless):
+        yield DataIssue("zone_assumed", "Encounter")
+
+
+def _index_ed_visits(
+    visits: Iterable[Visit], index: Visit, admission: datetime, prediction_time: datetime
+) -> tuple[Visit, ...]:
+    """The ED visit that led into the stay, with those that overlap or touch it."""
+    candidates = [
+        each
+        for each in visits
+        if each.role == "ed" and happened(each) and _start(each) <= prediction_time
+    ]
+    tied = [v for v in candidates if v.part_of == index.id or index.part_of == v.id]
+    seeds = tied or [v for v in candidates if _leads_into(v, admission)]
+    if not seeds:
+        return ()
+    seed = min(seeds, key=lambda v: (abs(_end(v, prediction_time) - admission), _start(v), v.id))
+    return _merged(seed, candidates, prediction_time)
+
+
+def _leads_into(visit: Visit, admission: datetime) -> bool:
+    end = visit.end
+    return end is not None and (
+        end.since(admission - _ED_ENDS_BEFORE) and end.by(admission + _ED_ENDS_AFTER)
+    )
+
+
+def _merged(
+    seed: Visit, candidates: Iterable[Visit], prediction_time: datetime
+) -> tuple[Visit, ...]:
+    merged, start, end = {seed.id: seed}, _start(seed), _end(seed, prediction_time)
+    grew = True
+    while grew:
+        grew = False
+        for each in candidates:
+            touches = _start(each) <= end and _end(each, prediction_time) >= start
+            if each.id not in merged and touches:
+                merged[each.id] = each
+                start = min(start, _start(each))
+                end = max(end, _end(each, prediction_time))
+                grew = True
+    return tuple(sorted(merged.values(), key=lambda each: (_start(each), each.id)))
+
+
+def _departure(ed_visits: tuple[Visit, ...], prediction_time: datetime) -> datetime | None:
+    if not ed_visits:
+        return None
+    return min(max(_end(each, prediction_time) for each in ed_visits), prediction_time)
+
+
+def _start(visit: Visit) -> datetime:
+    assert visit.start is not None  # noqa: S101 - happened() holds for every caller
+    return visit.start.earliest
+
+
+def _end(visit: Visit, prediction_time: datetime) -> datetime:
+    return visit.end.latest if visit.end else max(prediction_time, _start(visit))

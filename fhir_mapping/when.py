@@ -1,0 +1,83 @@
+"""Times as FHIR writes them, made comparable. Not windows (windows.py) and no clock.
+
+The one rule for zone-less and partial dates (FHIR R4 datatypes, dateTime):
+a time without a zone is read in the site profile's time zone; a date without a time stands for
+that local day and is compared by date; a month or a year stands for its last day, so that
+nothing counts as history which may have come later.
+"""
+
+import calendar
+import re
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+import msgspec
+
+_FORM = re.compile(
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:\d\d)?)?)?)?"
+)
+_TICK = timedelta(microseconds=1)
+
+
+class When(msgspec.Struct, frozen=True, gc=False):
+    """An instant, or the day it is known to lie in. Aware UTC datetimes; `earliest <= latest`."""
+
+    earliest: datetime
+    latest: datetime
+    zoneless: bool = False
+
+    @property
+    def dated(self) -> bool:
+        """True where only the day is known."""
+        return self.earliest != self.latest
+
+    def before(self, moment: datetime) -> bool:
+        """Strictly before `moment`; by date where only the day is known."""
+        return self.latest < moment
+
+    def by(self, moment: datetime) -> bool:
+        """At or before `moment`; by date where only the day is known."""
+        return self.earliest <= moment
+
+    def since(self, moment: datetime) -> bool:
+        """At or after `moment`; by date where only the day is known."""
+        return self.latest >= moment
+
+
+def parse_when(text: str, zone: tzinfo) -> When | None:
+    """Read a FHIR date, dateTime or instant; None where it is not one."""
+    found = _FORM.fullmatch(text)
+    if not found:
+        return None
+    clock, offset = found[4], found[5]
+    try:
+        if clock is None:
+            return _day(found, zone)
+        return _instant(text, offset, zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def exactly(moment: datetime) -> When:
+    """The When of a known instant."""
+    utc = moment.astimezone(UTC)
+    return When(utc, utc)
+
+
+def _instant(text: str, offset: str | None, zone: tzinfo) -> When:
+    moment = datetime.fromisoformat(text)
+    if offset is None:
+        moment = moment.replace(tzinfo=zone)
+    utc = moment.astimezone(UTC)
+    return When(utc, utc, offset is None)
+
+
+def _day(found: re.Match[str], zone: tzinfo) -> When:
+    year = int(found[1])
+    month = int(found[2] or 12)
+    day = int(found[3] or calendar.monthrange(year, month)[1])
+    today = date(year, month, day)
+    start, end = (
+        datetime.combine(edge, time(), zone).astimezone(UTC)
+        for edge in (today, today + timedelta(days=1))
+    )
+    return When(start, end - _TICK)

@@ -1,0 +1,84 @@
+"""What every test may rely on: the data folder, the goldens switch, and no network beyond loopback."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+UNDER_CI = bool(os.environ.get("CI"))
+
+# Shared machines stall: a deadline would fail the machine, not the rule.
+settings.register_profile("readmit", deadline=None, derandomize=UNDER_CI, print_blob=True)
+settings.load_profile("readmit")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-goldens", action="store_true", help="write the expected answers anew"
+    )
+
+
+@pytest.fixture(scope="session")
+def update_goldens(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--update-goldens"))
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The open data sets: absent they skip a test on a desk and fail it under CI."""
+    folder = Path(os.environ.get("READMIT_DATA") or ROOT.parent / "shared" / "data").resolve()
+    if folder.is_dir():
+        return folder
+    message = "the data sets are not here: set READMIT_DATA to their folder"
+    if UNDER_CI:
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+class NetworkUse(Exception):  # noqa: N818 - not an OSError, so that no retry swallows it
+    """A test reached for an address that is not this machine's own."""
+
+
+def _is_own(host: object) -> bool:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in (None, "", "localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(str(name).partition("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def _guarded(original: Callable[..., Any], host_of: Callable[..., object]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not _is_own(host_of(*args, **kwargs)):
+            raise NetworkUse("tests talk to loopback only")
+        return original(*args, **kwargs)
+
+    return call
+
+
+def _peer(_: socket.socket, address: object) -> object:
+    return address[0] if isinstance(address, tuple) else None  # else a Unix socket's path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loopback_only() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name), _peer))
+        resolve = _guarded(socket.getaddrinfo, lambda host, *_, **__: host)
+        patch.setattr(socket, "getaddrinfo", resolve)
+        yield

@@ -1,0 +1,1 @@
+"""From cohort to bundle; never imported by the service."""
