@@ -31,7 +31,11 @@ def add_patient(chart: Chart) -> None:
     body = {
         "extension": _race_ethnicity_birthsex(person),
         "identifier": [
-            {"type": mrn, "system": "https://ehr.example.org/mrn", "value": f"EX-{chart.name}"}
+            {
+                "type": mrn,
+                "system": "https://ehr.example.org/mrn",
+                "value": f"EX{100000 + chart.case['order']}",
+            }
         ],
         "active": True,
         "name": [{"use": "official", "family": person["family"], "given": [person["given"]]}],
@@ -71,7 +75,7 @@ def add_coverage(chart: Chart) -> None:
         body = {
             "status": "active",
             "type": concept(SOPT, *row["type"]),
-            "subscriberId": f"EX-{chart.name}",
+            "subscriberId": f"EX{900000 + chart.case['order']}",
             "beneficiary": chart.patient,
             "relationship": concept(TERMINOLOGY + "subscriber-relationship", "self", "Self"),
             "period": {"start": row["from"]},

@@ -9,9 +9,9 @@ from vocabulary import Json
 
 BASE = "https://ehr.example.org/fhir/"
 USER = "Practitioner/example-clinician"
-SEARCHES = {  # prefetch key: type searched for, type that comes along
+SEARCHES = {  # prefetch key: type searched for, type that comes along by _include
     "encounters": ("Encounter", ""),
-    "locations": ("", "Location"),
+    "locations": ("Encounter", "Location"),
     "conditions": ("Condition", ""),
     "observations": ("Observation", ""),
     "procedures": ("Procedure", ""),

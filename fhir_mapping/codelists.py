@@ -61,7 +61,9 @@ class PrefixList:
     def __call__(self, code: str) -> frozenset[str]:
         """The names whose prefix the code starts with; dots, blanks and case do not matter."""
         plain = code.upper().replace(".", "").replace(" ", "")
-        found = [self._names.get(plain[:length]) for length in self._lengths if length <= len(plain)]
+        found = [
+            self._names.get(plain[:length]) for length in self._lengths if length <= len(plain)
+        ]
         return frozenset().union(*(names for names in found if names))
 
 

@@ -52,7 +52,8 @@ def _says(text: str, term: str, plain: bool) -> bool:
     if plain:
         return term in lowered
     return any(
-        not _NEGATION.search(lowered, 0, found.start()) for found in _at_word(term).finditer(lowered)
+        not _NEGATION.search(lowered, 0, found.start())
+        for found in _at_word(term).finditer(lowered)
     )
 
 

@@ -28,7 +28,9 @@ def bins(written: str) -> Bins:
             raise ValueError(f"not a bin: {item}")
         sign, bound = found[1], float(found[2])
         lowest = sign in ("<", "<=")
-        edges.append(-math.inf if lowest else math.nextafter(bound, math.inf) if sign == ">" else bound)
+        edges.append(
+            -math.inf if lowest else math.nextafter(bound, math.inf) if sign == ">" else bound
+        )
         points.append(int(found[3]))
     return lambda value: points[bisect_right(edges, value) - 1]
 

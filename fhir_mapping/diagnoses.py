@@ -1,8 +1,8 @@
 """Comorbidity flags: which diagnoses are history, and which were known by when.
 
 History is `[T0 - 1825 d, T0)`: coded diagnoses of earlier hospital stays by discharge date, and
-problems that were active at T0 by recorded date (else onset). Diagnoses of ED visits and of the
-index stay are not history.
+problems recorded (else begun) before T0 that were active then - however old: an active problem
+reaches into the window. Diagnoses of ED visits and of the index stay are not history.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,9 @@ from fhir_mapping.windows import Span, span_of
 
 def diagnosed(context: Context, feature: Feature) -> Reading:
     """1 where some diagnosis in the window carries the comorbidity."""
-    proofs = [d for d in past_diagnoses(context, feature.window) if feature.name in d.event.features]
+    proofs = [
+        d for d in past_diagnoses(context, feature.window) if feature.name in d.event.features
+    ]
     if not proofs:
         return context.zero(feature)
     chosen = max(proofs, key=_newest)
@@ -65,14 +67,8 @@ def index_diagnoses(context: Context) -> tuple[Diagnosis, ...]:
 
 def _problems(context: Context, span: Span) -> Iterator[Diagnosis]:
     for event in _problem_events(context):
-        if event.time is None or not event.time.before(span.end):
-            continue
-        if not _active(event, context):
-            continue
-        if event.time in span:
+        if event.time and event.time.before(span.end) and _active(event, context):
             yield Diagnosis(event, event.time, "active problem")
-        else:
-            context.notice("active_problem_before_window", "Condition")
 
 
 def _problem_events(context: Context) -> Iterator[Event]:

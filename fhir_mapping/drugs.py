@@ -5,22 +5,20 @@ Drugs are told apart by name, not by code: one dispense may spread over several 
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from fhir_mapping.elements import Concept, Reference, ends, starts
 from fhir_mapping.encounters import origin_of
 from fhir_mapping.history import DataIssue, Event
 from fhir_mapping.profiles import Profile
 from fhir_mapping.resources import (
-    Concept,
     Medication,
     MedicationAdministration,
     MedicationDispense,
     MedicationRequest,
     MedicationStatement,
     MedicationUse,
-    Reference,
     decode_contained_medication,
     id_of,
 )
-from fhir_mapping.when import When, parse_when
 
 _NOT_GIVEN = frozenset(
     ("entered-in-error", "not-done", "cancelled", "declined", "preparation", "draft")
@@ -59,7 +57,7 @@ def _request(request: MedicationRequest, known: Medications, profile: Profile) -
     return Event(
         kind="home_drug",
         origin=origin_of(request),
-        time=_when(request.authored_on, profile),
+        time=profile.when(request.authored_on),
         name=_name(request, known),
         visit="" if request.reported_boolean else id_of(request.encounter),
     )
@@ -82,13 +80,10 @@ def _statement(
     return Event(
         kind="home_list",
         origin=origin_of(statement),
-        time=_when(
-            statement.date_asserted
-            or statement.effective_date_time
-            or (period and period.start),
-            profile,
+        time=profile.when(
+            statement.date_asserted or statement.effective_date_time or starts(period),
         ),
-        ended=_when(period and period.end, profile),
+        ended=profile.when(ends(period)),
         name=_name(statement, known),
         visit=id_of(statement.context),
     )
@@ -102,12 +97,11 @@ def _given(
     if isinstance(use, MedicationDispense):
         time = use.when_handed_over or use.when_prepared
     else:
-        period = use.effective_period
-        time = use.effective_date_time or (period and period.start)
+        time = use.effective_date_time or starts(use.effective_period)
     return Event(
         kind="ed_drug",
         origin=origin_of(use),
-        time=_when(time, profile),
+        time=profile.when(time),
         name=_name(use, known),
         visit=id_of(use.context),
     )
@@ -139,8 +133,10 @@ def _medication_name(medication: Medication, known: Medications) -> str:
             return identifier.value or ""
     if medication.code:
         return _concept_name(medication.code)
-    parts = [_ingredient_name(each.item_codeable_concept, each.item_reference, known)
-             for each in medication.ingredient or ()]
+    parts = [
+        _ingredient_name(each.item_codeable_concept, each.item_reference, known)
+        for each in medication.ingredient or ()
+    ]
     return " + ".join(sorted(filter(None, parts)))
 
 
@@ -162,7 +158,3 @@ def _concept_name(concept: Concept) -> str:
 
 def _plain(name: str) -> str:
     return " ".join(name.lower().split())
-
-
-def _when(text: str | None, profile: Profile) -> When | None:
-    return parse_when(text, profile.zone) if text else None

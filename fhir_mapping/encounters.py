@@ -6,19 +6,11 @@ Which visit is the index stay is decided in stay.py; this only says what each on
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
+from fhir_mapping.elements import Concept, EncounterLocation, Hospitalization, Identifier, Period
 from fhir_mapping.history import Origin, Role, Segment, Visit
 from fhir_mapping.profiles import Profile
-from fhir_mapping.resources import (
-    Concept,
-    Encounter,
-    EncounterLocation,
-    Identifier,
-    Location,
-    Period,
-    Resource,
-    id_of,
-)
-from fhir_mapping.when import When, parse_when
+from fhir_mapping.resources import Encounter, Location, Resource, id_of
+from fhir_mapping.when import When
 
 _UNIT_GAP = timedelta(hours=6)
 """ICU location segments closer than this are one ICU stay (features.csv, n_icu_*)."""
@@ -84,8 +76,7 @@ def _class(encounter: Encounter) -> str:
 def _times(period: Period | None, profile: Profile) -> tuple[When | None, When | None]:
     if period is None:
         return None, None
-    start, end = (text and parse_when(text, profile.zone) for text in (period.start, period.end))
-    return start or None, end or None
+    return profile.when(period.start), profile.when(period.end)
 
 
 def _admission_type(encounter: Encounter, profile: Profile) -> str:
@@ -102,18 +93,19 @@ def _admission_type(encounter: Encounter, profile: Profile) -> str:
 
 
 def _source(encounter: Encounter, profile: Profile) -> str | None:
-    stay = encounter.hospitalization
-    return _level(stay and stay.admit_source, "admit_source", profile)
+    return _level(_hospital(encounter).admit_source, "admit_source", profile)
 
 
 def _arrival(encounter: Encounter, profile: Profile) -> str:
-    stay = encounter.hospitalization
-    return _level(stay and stay.admit_source, "arrival", profile) or "unknown"
+    return _level(_hospital(encounter).admit_source, "arrival", profile) or "unknown"
 
 
 def _disposition(encounter: Encounter, profile: Profile) -> str:
-    stay = encounter.hospitalization
-    return _level(stay and stay.discharge_disposition, "disposition", profile) or "unknown"
+    return _level(_hospital(encounter).discharge_disposition, "disposition", profile) or "unknown"
+
+
+def _hospital(encounter: Encounter) -> Hospitalization:
+    return encounter.hospitalization or Hospitalization()
 
 
 def _level(concept: Concept | None, table: str, profile: Profile) -> str | None:
@@ -179,7 +171,9 @@ def _intensive_care(
 def _is_icu(entry: EncounterLocation, locations: Locations, profile: Profile) -> bool | None:
     """None where neither the Location nor a name for it was read."""
     place = locations.get(id_of(entry.location))
-    types = [coding.code for kind in (place and place.location_type) or () for coding in kind.codings]
+    types = [
+        coding.code for kind in (place and place.location_type) or () for coding in kind.codings
+    ]
     if any(code in profile.encounter["icu_location_types"] for code in types):
         return True
     names = [place and place.name, entry.location and entry.location.display]

@@ -4,7 +4,8 @@ MappingError
 ├── CatalogueError    the table of features or a code list is not usable
 ├── ProfileError      a site profile is unknown or malformed
 ├── UnitError         a catalogue unit that the unit library cannot read
-└── ExportError       a folder or file of FHIR that cannot be read
+├── ExportError       a folder or file of FHIR that cannot be read
+└── PatientError      no Patient resource among those given, or more than one
 """
 
 
@@ -26,3 +27,7 @@ class UnitError(MappingError):
 
 class ExportError(MappingError):
     """A FHIR export that cannot be read; the message names the file and what to do."""
+
+
+class PatientError(MappingError):
+    """No Patient resource, or more than one: nobody to speak of."""

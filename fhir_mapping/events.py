@@ -7,22 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from fhir_mapping.codelists import SNOMED, comorbidities, renal_severe, snomed_to_icd10
+from fhir_mapping.elements import Component, Concept, Quantity, ends, starts
 from fhir_mapping.encounters import origin_of
 from fhir_mapping.history import DataIssue, Event
 from fhir_mapping.payers import payer_of
 from fhir_mapping.profiles import Profile
-from fhir_mapping.resources import (
-    Component,
-    Concept,
-    Condition,
-    Coverage,
-    Observation,
-    Period,
-    Procedure,
-    Quantity,
-    id_of,
-)
-from fhir_mapping.when import When, parse_when
+from fhir_mapping.resources import Condition, Coverage, Observation, Procedure, id_of
+from fhir_mapping.when import When
 
 _USABLE = frozenset(("final", "amended", "corrected"))
 _DROPPED_DIAGNOSIS = frozenset(("refuted", "entered-in-error"))
@@ -46,17 +37,14 @@ def rows_of(procedures: Iterable[Procedure], profile: Profile) -> Rows:
 
 def observation_events(observation: Observation, rows: Rows, profile: Profile) -> Found:
     """One event for each measure: of the observation itself and of its components."""
-    measured = [
-        (measure, part)
-        for part in (observation, *(observation.component or ()))
-        for measure in _measures(part.code, profile)
-    ]
+    parts: tuple[Observation | Component, ...] = (observation, *(observation.component or ()))
+    measured = [(name, part) for part in parts for name in _measures(part.code, profile)]
     if not measured:
         return
     if observation.status not in _USABLE:
         yield DataIssue("status_not_usable", "Observation")
         return
-    effective, issued = _effective(observation, profile), _when(observation.issued, profile)
+    effective, issued = _effective(observation, profile), profile.when(observation.issued)
     if effective is None:
         yield DataIssue("time_missing", "Observation")
         return
@@ -86,13 +74,13 @@ def condition_events(condition: Condition, profile: Profile) -> Found:
     kind = _diagnosis_kind(condition, profile)
     if kind is None:
         return
-    onset = condition.onset_date_time or _first(condition.onset_period)
+    onset = condition.onset_date_time or starts(condition.onset_period)
     clinical = _codes(condition.clinical_status)
     yield Event(
         kind=kind,
         origin=origin_of(condition),
-        time=_when(condition.recorded_date or onset, profile),
-        ended=_when(condition.abatement_date_time or _last(condition.abatement_period), profile),
+        time=profile.when(condition.recorded_date or onset),
+        ended=profile.when(condition.abatement_date_time or ends(condition.abatement_period)),
         value=code,
         features=features,
         visit=id_of(condition.encounter),
@@ -113,7 +101,7 @@ def procedure_events(procedure: Procedure, profile: Profile) -> Found:
     yield Event(
         kind="procedure",
         origin=origin_of(procedure),
-        time=_when(procedure.performed_date_time or _first(procedure.performed_period), profile),
+        time=profile.when(procedure.performed_date_time or starts(procedure.performed_period)),
         value=listed[0].code if listed else None,
         features=frozenset(("procedure_any",) if listed else ()),
         visit=id_of(procedure.encounter),
@@ -128,8 +116,8 @@ def coverage_events(coverage: Coverage, profile: Profile) -> Found:
     yield Event(
         kind="payer",
         origin=origin_of(coverage),
-        time=_when(_first(coverage.period), profile),
-        ended=_when(coverage.period and coverage.period.end, profile),
+        time=profile.when(starts(coverage.period)),
+        ended=profile.when(ends(coverage.period)),
         value=payer,
     )
 
@@ -168,12 +156,11 @@ def _words(concept: Concept) -> str:
 
 def _effective(observation: Observation, profile: Profile) -> When | None:
     """A value over a period is known at its end."""
-    return _when(
+    return profile.when(
         observation.effective_date_time
         or observation.effective_instant
-        or _last(observation.effective_period)
-        or _first(observation.effective_period),
-        profile,
+        or ends(observation.effective_period)
+        or starts(observation.effective_period),
     )
 
 
@@ -218,15 +205,3 @@ def _diagnosis_kind(condition: Condition, profile: Profile) -> str | None:
 
 def _codes(concept: Concept | None) -> set[str]:
     return {coding.code or "" for coding in concept.codings} if concept else set()
-
-
-def _when(text: str | None, profile: Profile) -> When | None:
-    return parse_when(text, profile.zone) if text else None
-
-
-def _first(period: Period | None) -> str | None:
-    return period.start if period else None
-
-
-def _last(period: Period | None) -> str | None:
-    return period.end if period else None

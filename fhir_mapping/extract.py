@@ -13,9 +13,16 @@ from functools import cached_property
 from fhir_mapping import complaints, demographics, diagnoses, measurements, medication, utilisation
 from fhir_mapping.catalogue import CATALOGUE, COVERAGE_GROUPS, Feature
 from fhir_mapping.derived import FUNCTIONS, INPUTS
-from fhir_mapping.history import DataIssue, IndexStay, PatientHistory, Sources, Timing, tally
+from fhir_mapping.history import (
+    DataIssue,
+    IndexStay,
+    Origin,
+    PatientHistory,
+    Sources,
+    Timing,
+    tally,
+)
 from fhir_mapping.readings import MISSING, Context, Evidence, Reading, Value, evidence_of
-from fhir_mapping.history import Origin
 
 Reducer = Callable[[Context, Feature], Reading]
 REDUCERS: Mapping[str, Reducer] = {
@@ -81,7 +88,7 @@ class FeatureVector:
     @cached_property
     def coverage(self) -> Coverage:
         """Known inputs, in total and by group."""
-        groups = dict.fromkeys(COVERAGE_GROUPS, (0, 0))
+        groups: dict[str, tuple[int, int]] = dict.fromkeys(COVERAGE_GROUPS, (0, 0))
         for feature, value in zip(CATALOGUE, self.values, strict=True):
             known, total = groups[feature.coverage_group]
             seen = value is not None and value != "unknown"

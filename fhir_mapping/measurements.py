@@ -96,7 +96,11 @@ def _usable(
 
 def _value(event: Event, context: Context, feature: Feature) -> float | str | None:
     """The value in the feature's unit; an issue code where it is discarded; None: not its row."""
-    if context.stay.ed_visits and feature.window in _ROWS and event.row not in _ROWS[feature.window]:
+    if (
+        context.stay.ed_visits
+        and feature.window in _ROWS
+        and event.row not in _ROWS[feature.window]
+    ):
         return "row_kind_unknown" if event.row == "unknown" else None
     if event.comparator:
         return "comparator"

@@ -4,7 +4,8 @@ import re
 from functools import cache
 
 from fhir_mapping.codelists import rows
-from fhir_mapping.resources import Coding, Coverage
+from fhir_mapping.elements import Coding
+from fhir_mapping.resources import Coverage
 
 _SYSTEMS = {
     "https://nahdo.org/sopt": "sopt_prefix",
@@ -21,7 +22,7 @@ def payer_of(coverage: Coverage) -> str | None:
     """`medicare medicaid private other none`, or None where nothing tells."""
     kind = coverage.coverage_type
     codings = kind.codings if kind else ()
-    names = [kind and kind.text, *(coding.display for coding in codings)]
+    names = [kind.text if kind else None, *(coding.display for coding in codings)]
     names += [payor.display for payor in coverage.payor or ()]
     words = _plain(" ".join(filter(None, names)))
     for row in _rules():
@@ -34,14 +35,19 @@ def _fits(match: str, value: str, codings: tuple[Coding, ...], words: str) -> bo
     if match == "text_word":
         return f" {value} " in words
     codes = [coding.code or "" for coding in codings if _SYSTEMS.get(coding.system or "") == match]
-    return any(code.startswith(value) if match == "sopt_prefix" else code == value for code in codes)
+    return any(
+        code.startswith(value) if match == "sopt_prefix" else code == value for code in codes
+    )
 
 
 @cache
 def _rules() -> tuple[tuple[str, str, str], ...]:
     return tuple(
-        (row["match"], _plain(row["value"]).strip() if row["match"] == "text_word" else row["value"],
-         row["payer"])
+        (
+            row["match"],
+            _plain(row["value"]).strip() if row["match"] == "text_word" else row["value"],
+            row["payer"],
+        )
         for row in rows("payers")
     )
 

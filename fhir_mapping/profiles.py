@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from fhir_mapping.codelists import ICD9, ICD10, LOINC, loinc_measures
 from fhir_mapping.errors import ProfileError
 from fhir_mapping.history import Role
+from fhir_mapping.when import When, parse_when
 
 _FOLDER = files("fhir_mapping") / "profiles"
 SHIPPED = ("us_core", "mimic", "synthea")
@@ -79,6 +80,10 @@ class Profile:
     def plain_complaint_match(self) -> bool:
         """Complaint terms match anywhere, as the MIMIC-IV-ED benchmark does."""
         return bool(self._table("vitals")["plain_complaint_match"])
+
+    def when(self, text: str | None) -> When | None:
+        """A time as FHIR writes it, zone-less ones in the site's zone; None where it is none."""
+        return parse_when(text, self.zone) if text else None
 
     def unit(self, spelling: str) -> str:
         """The UCUM code of a spelling the site uses; the spelling itself where none is listed."""

@@ -9,8 +9,9 @@ from itertools import chain
 from typing import Any
 
 from fhir_mapping.drugs import by_id, drug_events
+from fhir_mapping.elements import Extension
 from fhir_mapping.encounters import origin_of, visits_of
-from fhir_mapping.errors import MappingError
+from fhir_mapping.errors import PatientError
 from fhir_mapping.events import (
     condition_events,
     coverage_events,
@@ -25,7 +26,6 @@ from fhir_mapping.resources import (
     Condition,
     Coverage,
     Encounter,
-    Extension,
     Location,
     Medication,
     MedicationUse,
@@ -34,7 +34,6 @@ from fhir_mapping.resources import (
     Procedure,
     latest_versions,
 )
-from fhir_mapping.when import When, parse_when
 
 _RACE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race"
 _ETHNICITY = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity"
@@ -53,10 +52,6 @@ _SEXES = {"male": "M", "female": "F", "other": "other", "M": "M", "F": "F"}
 _FULL_DATE = 10
 
 
-class PatientMissing(MappingError):
-    """No Patient resource, or more than one: nobody to speak of."""
-
-
 def history_of(
     resources: Iterable[AnyResource],
     *,
@@ -66,12 +61,12 @@ def history_of(
     """One patient's history of decoded resources, all of that patient.
 
     `profile` None: detected from identifier systems and meta.profile. `issues`: what was already
-    noticed while decoding. Raises PatientMissing.
+    noticed while decoding. Raises PatientError.
     """
     kept = _sorted(latest_versions(resources))
     patients: list[Patient] = kept[Patient]
     if len(patients) != 1:
-        raise PatientMissing(f"{len(patients)} Patient resources: send the one patient's own")
+        raise PatientError(f"{len(patients)} Patient resources: send the one patient's own")
     site = profile or detect_profile(_uris(patients[0], kept[Encounter]))
     found = list(chain(issues, _events(kept, site)))
     return PatientHistory(
@@ -119,29 +114,26 @@ def _grouped(events: Iterable[Event]) -> dict[str, tuple[Event, ...]]:
 
 
 def _uris(patient: Patient, encounters: Iterable[Encounter]) -> Iterator[str]:
-    for resource in (patient, *encounters):
+    resources: tuple[Patient | Encounter, ...] = (patient, *encounters)
+    for resource in resources:
         yield from (each.system or "" for each in resource.identifier or ())
         yield from (resource.meta and resource.meta.profile) or ()
 
 
 def _person(patient: Patient, site: Profile) -> Person:
     text = patient.birth_date or ""
-    birth = parse_when(text, site.zone)
+    birth = site.when(text)
     deceased = patient.deceased_date_time
     return Person(
         id=patient.id,
         origin=origin_of(patient),
-        birth=birth and birth.latest.astimezone(site.zone).date(),
+        birth=birth.latest.astimezone(site.zone).date() if birth else None,
         birth_partial=0 < len(text) < _FULL_DATE,
         sex=_sex(patient),
         ethnicity=_ethnicity(patient),
         deceased=bool(deceased or patient.deceased_boolean),
-        deceased_on=_when(deceased, site),
+        deceased_on=site.when(deceased),
     )
-
-
-def _when(text: str | None, site: Profile) -> When | None:
-    return parse_when(text, site.zone) if text else None
 
 
 def _sex(patient: Patient) -> str:

@@ -8,67 +8,26 @@ from collections.abc import Iterable
 
 import msgspec
 
+from fhir_mapping.elements import (
+    ClassHistory,
+    Coding,
+    Component,
+    Concept,
+    Element,
+    EncounterLocation,
+    Extension,
+    Hospitalization,
+    Identifier,
+    Ingredient,
+    Meta,
+    Period,
+    Quantity,
+    Reference,
+)
 from fhir_mapping.history import DataIssue
 
 
-class _Element(msgspec.Struct, frozen=True, rename="camel", gc=False):
-    """A FHIR element; every field may be absent or null."""
-
-
-class Coding(_Element, frozen=True):
-    system: str | None = None
-    code: str | None = None
-    display: str | None = None
-
-
-class Concept(_Element, frozen=True):
-    """CodeableConcept."""
-
-    coding: tuple[Coding, ...] | None = None
-    text: str | None = None
-
-    @property
-    def codings(self) -> tuple[Coding, ...]:
-        return self.coding or ()
-
-
-class Quantity(_Element, frozen=True):
-    value: float | None = None
-    comparator: str | None = None
-    unit: str | None = None
-    system: str | None = None
-    code: str | None = None
-
-
-class Period(_Element, frozen=True):
-    start: str | None = None
-    end: str | None = None
-
-
-class Reference(_Element, frozen=True):
-    reference: str | None = None
-    display: str | None = None
-
-
-class Identifier(_Element, frozen=True):
-    system: str | None = None
-    value: str | None = None
-
-
-class Meta(_Element, frozen=True):
-    version_id: str | None = None
-    last_updated: str | None = None
-    profile: tuple[str, ...] | None = None
-
-
-class Extension(_Element, frozen=True):
-    url: str | None = None
-    extension: "tuple[Extension, ...] | None" = None
-    value_coding: Coding | None = None
-    value_code: str | None = None
-
-
-class Resource(_Element, frozen=True, tag_field="resourceType"):
+class Resource(Element, frozen=True, tag_field="resourceType"):
     """What every resource has. `subject_reference` is the patient it speaks of."""
 
     id: str = ""
@@ -96,21 +55,6 @@ class Patient(Resource, frozen=True, tag="Patient"):
     deceased_date_time: str | None = None
 
 
-class ClassHistory(_Element, frozen=True):
-    class_: Coding | None = msgspec.field(default=None, name="class")
-    period: Period | None = None
-
-
-class EncounterLocation(_Element, frozen=True):
-    location: Reference | None = None
-    period: Period | None = None
-
-
-class Hospitalization(_Element, frozen=True):
-    admit_source: Concept | None = None
-    discharge_disposition: Concept | None = None
-
-
 class Encounter(Resource, frozen=True, tag="Encounter"):
     identifier: tuple[Identifier, ...] | None = None
     status: str | None = None
@@ -125,12 +69,6 @@ class Encounter(Resource, frozen=True, tag="Encounter"):
     hospitalization: Hospitalization | None = None
     location: tuple[EncounterLocation, ...] | None = None
     part_of: Reference | None = None
-
-
-class Component(_Element, frozen=True):
-    code: Concept | None = None
-    value_quantity: Quantity | None = None
-    value_integer: float | None = None
 
 
 class Observation(Resource, frozen=True, tag="Observation"):
@@ -191,11 +129,6 @@ class Location(Resource, frozen=True, tag="Location"):
     location_type: tuple[Concept, ...] | None = msgspec.field(default=None, name="type")
 
 
-class Ingredient(_Element, frozen=True):
-    item_codeable_concept: Concept | None = None
-    item_reference: Reference | None = None
-
-
 class Medication(Resource, frozen=True, tag="Medication"):
     identifier: tuple[Identifier, ...] | None = None
     code: Concept | None = None
@@ -254,8 +187,18 @@ AnyResource = (
     | MedicationUse
 )
 PATIENT_BOUND = frozenset(
-    "Patient Encounter Observation Condition Procedure Coverage MedicationRequest"
-    " MedicationStatement MedicationAdministration MedicationDispense".split()
+    (
+        "Patient",
+        "Encounter",
+        "Observation",
+        "Condition",
+        "Procedure",
+        "Coverage",
+        "MedicationRequest",
+        "MedicationStatement",
+        "MedicationAdministration",
+        "MedicationDispense",
+    )
 )
 KNOWN_TYPES = PATIENT_BOUND | {"Location", "Medication"}
 

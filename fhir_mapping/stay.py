@@ -1,6 +1,6 @@
 """The index stay and its clock: which visit, since when, as of when (METHOD.md, The clock)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from fhir_mapping.history import DataIssue, IndexStay, NoStay, PatientHistory, Visit
@@ -46,6 +46,14 @@ def open_stays(history: PatientHistory) -> tuple[Visit, ...]:
     """The hospital stays in progress, in order of their ids."""
     stays = (v for v in history.visits if v.role == "hospital" and v.status in _OPEN_STATUS)
     return tuple(sorted(stays, key=lambda each: each.id))
+
+
+def finished_stays(history: PatientHistory, now: datetime) -> Iterator[IndexStay]:
+    """Every finished hospital stay as an index stay, in order of their ids."""
+    for visit in sorted(history.visits, key=lambda each: each.id):
+        stay = index_stay(history, visit.id, now) if visit.status == "finished" else None
+        if isinstance(stay, IndexStay):
+            yield stay
 
 
 def happened(visit: Visit) -> bool:

@@ -6,6 +6,7 @@ of substance the analyte's molar mass is needed.
 
 from collections.abc import Callable
 from functools import cache, lru_cache
+from typing import Any
 
 from lark.exceptions import LarkError
 from pint import Quantity
@@ -52,7 +53,7 @@ def _same(value: float) -> float:
     return value
 
 
-def _unit(code: str) -> Quantity | None:
+def _unit(code: str) -> Quantity[Any] | None:
     try:
         unit = _registry().from_ucum(code)
     except _REFUSED:
@@ -60,7 +61,7 @@ def _unit(code: str) -> Quantity | None:
     return unit if isinstance(unit, Quantity) else None
 
 
-def _affine(source: Quantity, target: Quantity, analyte: str) -> Conversion | None:
+def _affine(source: Quantity[Any], target: Quantity[Any], analyte: str) -> Conversion | None:
     """All clinical conversions are straight lines: two points fix one."""
     try:
         at_hundred, at_two = (_convert(x, source, target, analyte) for x in (100.0, 200.0))
@@ -71,13 +72,14 @@ def _affine(source: Quantity, target: Quantity, analyte: str) -> Conversion | No
     return lambda value: round(value * slope + offset, 6)
 
 
-def _convert(value: float, source: Quantity, target: Quantity, analyte: str) -> float:
+def _convert(value: float, source: Quantity[Any], target: Quantity[Any], analyte: str) -> float:
     quantity = _registry().Quantity(value * source.magnitude, source.units)
     if analyte in MOLAR_MASS and source.dimensionality != target.dimensionality:
         quantity = quantity.to(target.units, "chemistry", mw=_molar(analyte))
     return float(quantity.to(target.units).magnitude / target.magnitude)
 
 
-def _molar(analyte: str) -> Quantity:
+def _molar(analyte: str) -> Quantity[Any]:
     registry = _registry()
-    return registry.Quantity(MOLAR_MASS[analyte], "g/mol")
+    molar: Quantity[Any] = registry.Quantity(MOLAR_MASS[analyte], "g/mol")
+    return molar

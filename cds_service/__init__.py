@@ -1,0 +1,1 @@
+"""The edge: network, clock, database and HTTP; computes no feature."""

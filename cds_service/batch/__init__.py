@@ -1,0 +1,1 @@
+"""Whole exports instead of single calls: commands of `readmit` that stream files."""

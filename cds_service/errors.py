@@ -1,0 +1,91 @@
+"""What can go wrong at the edge, and the one table from exception to HTTP status.
+
+ServiceError
+├── RequestError          a call that cannot be answered; `where` is a path in the request
+│   ├── MalformedRequest      400  not JSON, or not a CDS Hooks request
+│   ├── UnknownService        404  no such service id
+│   ├── DataMissing           412  required data neither sent nor obtainable
+│   ├── WrongPatient          412  a resource about somebody else: a hard stop
+│   ├── BodyTooLarge          413  more bytes than READMIT_MAX_BODY_BYTES
+│   └── UnsupportedEncoding   415  a compressed body
+├── StoreUnavailable      503  the assessment cannot be stored, so it is not given
+└── StartRefused               the service must not start as it is configured
+
+Anything else is a 500 with a correlation id and no detail. Messages are written here, in the
+service's own words: they never quote the request.
+"""
+
+from functools import cache
+from typing import Any
+
+
+class ServiceError(Exception):
+    """Root of this package's errors. Messages never carry a patient's values."""
+
+
+class RequestError(ServiceError):
+    """A call that cannot be answered: where it is wrong, what is wrong, what to do."""
+
+    def __init__(self, where: str, what: str, remedy: str) -> None:
+        super().__init__(f"{where}: {what} {remedy}")
+
+
+class MalformedRequest(RequestError):
+    """Not JSON, or not the CDS Hooks request that the specification describes."""
+
+
+class UnknownService(RequestError):
+    """No service of that id is offered."""
+
+
+class DataMissing(RequestError):
+    """Data without which nothing can be said was not sent."""
+
+
+class WrongPatient(RequestError):
+    """A resource in the request is about another patient than the context names."""
+
+
+class BodyTooLarge(RequestError):
+    """The body has more bytes than the service accepts."""
+
+
+class UnsupportedEncoding(RequestError):
+    """The body is compressed."""
+
+
+class StoreUnavailable(ServiceError):
+    """The database did not take the row; no assessment leaves without one."""
+
+
+class StartRefused(ServiceError):
+    """The service must not start so; the message says what to change."""
+
+
+STATUS: dict[type[ServiceError], tuple[int, str]] = {
+    MalformedRequest: (400, "structure"),
+    UnknownService: (404, "not-found"),
+    DataMissing: (412, "required"),
+    WrongPatient: (412, "conflict"),
+    BodyTooLarge: (413, "too-long"),
+    UnsupportedEncoding: (415, "not-supported"),
+    StoreUnavailable: (503, "transient"),
+}
+"""Exception type -> HTTP status and FHIR issue type. The only such table."""
+
+FHIR_JSON = "application/fhir+json"
+
+
+def operation_outcome(code: str, diagnostics: str) -> bytes:
+    """The body of every error answer, validated as FHIR R4."""
+    issue = {"severity": "error", "code": code, "diagnostics": diagnostics}
+    outcome: str = _model()(issue=[issue]).model_dump_json()
+    return outcome.encode()
+
+
+@cache
+def _model() -> Any:
+    # a fifth of a second to import: paid by the first error, not by every start
+    from fhir.resources.R4B.operationoutcome import OperationOutcome
+
+    return OperationOutcome

@@ -1,0 +1,1 @@
+"""CDS Hooks: discovery, the hook call, the card. No scoring, no reading of FHIR."""

@@ -1,0 +1,1 @@
+"""The assessment store: one row per answer, written before the answer leaves."""

@@ -1,0 +1,81 @@
+// CDS Hooks cards and FHIR OperationOutcomes as an EHR would draw them.
+import { element, renderMarkdown } from "./markdown.js";
+
+const INDICATORS = { info: "Information", warning: "Warning", critical: "Critical" };
+
+export function drawAnswer({ status, body, text }) {
+  if (Array.isArray(body?.cards)) return drawCards(body.cards);
+  if (body?.resourceType === "OperationOutcome") return [drawOutcome(status, body)];
+  return [drawProblem(status, [text.slice(0, 500) || "The answer had no content."])];
+}
+
+export function drawProblem(status, sentences) {
+  const heading = status ? `The service answered with HTTP ${status}` : "No answer";
+  const words = sentences.map((sentence) => element("p", { text: sentence }));
+  const article = element("article", { className: "card" }, badge("Error"), element("h3", { text: heading }), ...words);
+  article.dataset.indicator = "error";
+  return article;
+}
+
+function drawCards(cards) {
+  if (cards.length) return cards.map(drawCard);
+  return [element("p", { className: "quiet", text: "The service answered and had no guidance." })];
+}
+
+function drawCard(card) {
+  const indicator = INDICATORS[card.indicator] ? card.indicator : "info";
+  const article = element("article", { className: "card" }, badge(INDICATORS[indicator]), element("h3", { text: card.summary }));
+  article.dataset.indicator = indicator;
+  if (card.detail) article.append(element("div", { className: "detail" }, renderMarkdown(card.detail)));
+  article.append(...suggestions(card), ...links(card), ...reasons(card), source(card.source ?? {}));
+  return article;
+}
+
+function badge(words) {
+  return element("p", { className: "badge", text: words });
+}
+
+function suggestions(card) {
+  const items = (card.suggestions ?? []).map((each) => element("li", { text: each.label }));
+  return items.length ? [element("h4", { text: "Suggestions" }), element("ul", {}, ...items)] : [];
+}
+
+function links(card) {
+  const items = (card.links ?? []).map((each) => element("li", {}, link(each)));
+  return items.length ? [element("ul", { className: "links" }, ...items)] : [];
+}
+
+function link({ label, url, type }) {
+  if (type === "smart") return element("span", { text: `${label} (opens as a SMART app inside an EHR)` });
+  return anchor(label, url);
+}
+
+function anchor(label, url) {
+  if (!/^https?:\/\//i.test(url ?? "")) return element("span", { text: label });
+  const made = element("a", { text: label });
+  Object.assign(made, { href: url, target: "_blank", rel: "noopener noreferrer" });
+  return made;
+}
+
+function reasons(card) {
+  const items = (card.overrideReasons ?? []).map((each) => element("li", { text: each.display ?? each.code }));
+  if (!items.length) return [];
+  const opened = element("details", {}, element("summary", { text: "Reasons to override" }), element("ul", {}, ...items));
+  return [opened];
+}
+
+function source({ label, url, topic }) {
+  const footer = element("footer", { text: "Source: " });
+  footer.append(anchor(label ?? "not named", url));
+  if (topic?.display) footer.append(` · ${topic.display}`);
+  return footer;
+}
+
+function drawOutcome(status, outcome) {
+  const sentences = (outcome.issue ?? []).map((issue) => {
+    const words = issue.details?.text ?? issue.diagnostics ?? "no further words";
+    const where = issue.expression?.length ? ` (${issue.expression.join(", ")})` : "";
+    return `${words}${where} - ${issue.severity}, ${issue.code}`;
+  });
+  return drawProblem(status, sentences);
+}

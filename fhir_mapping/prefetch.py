@@ -1,0 +1,85 @@
+"""Prefetch templates, derived from the catalogue: what a CDS client is asked to send.
+
+CDS Hooks 2.0, Prefetch Template. One key for each resource type the features read; 2.0 has no
+date arithmetic, so the newest `_count` are asked for, and a full page counts as `partial`.
+"""
+
+from dataclasses import dataclass
+
+from fhir_mapping.catalogue import CATALOGUE
+from fhir_mapping.codelists import LOINC, loinc_measures
+
+_PATIENT = "patient={{context.patientId}}"
+_SORT = {
+    "Encounter": "&_sort=-date",
+    "Observation": "&_sort=-date",
+    "Condition": "&_sort=-recorded-date",
+    "Procedure": "&_sort=-date",
+    "MedicationRequest": "&_sort=-authoredon",
+}
+_COUNT = {"Observation": 2000, "Encounter": 500, "MedicationAdministration": 2000}
+_USUAL_COUNT = 1000
+_KEYS = {
+    "Encounter": "encounters",
+    "Location": "locations",
+    "Condition": "conditions",
+    "Observation": "observations",
+    "Procedure": "procedures",
+    "Coverage": "coverages",
+    "MedicationRequest": "medication_requests",
+    "MedicationStatement": "medication_statements",
+    "MedicationAdministration": "medication_administrations",
+    "MedicationDispense": "medication_dispenses",
+}
+
+
+@dataclass(frozen=True)
+class Template:
+    """One prefetch key. `count` is the page size asked for; None for a read by id."""
+
+    key: str
+    resource_type: str
+    query: str
+    required: bool = False
+    count: int | None = None
+
+
+def _templates() -> tuple[Template, ...]:
+    patient = Template("patient", "Patient", "Patient/{{context.patientId}}", required=True)
+    index = Template("encounter", "Encounter", "Encounter/{{context.encounterId}}", required=True)
+    read = {source for feature in CATALOGUE for source in feature.sources}
+    searches = tuple(_search(kind, key) for kind, key in _KEYS.items() if kind in read)
+    return (patient, index, *searches)
+
+
+def _search(resource_type: str, key: str) -> Template:
+    count = _COUNT.get(resource_type, _USUAL_COUNT)
+    page = f"&_count={count}"
+    if resource_type == "Location":
+        query = f"Encounter?{_PATIENT}&_sort=-date&_include=Encounter:location{page}"
+        return Template(key, resource_type, query, count=count)
+    query = f"{resource_type}?{_PATIENT}{_codes(resource_type)}{_SORT.get(resource_type, '')}"
+    if resource_type.startswith("Medication"):
+        query += f"&_include={resource_type}:medication"
+    return Template(key, resource_type, query + page, count=count)
+
+
+def _codes(resource_type: str) -> str:
+    if resource_type != "Observation":
+        return ""
+    measures = {measure for feature in CATALOGUE for measure in feature.reads}
+    panel = "blood_pressure_panel"
+    codes = [code for code, name in loinc_measures().items() if name in measures | {panel}]
+    return "&code=" + ",".join(f"{LOINC}|{code}" for code in sorted(codes))
+
+
+PREFETCH = _templates()
+
+
+def prefetch_templates(hook: str) -> dict[str, str]:
+    """Key -> query for a hook. `patient-view` has no encounter to ask for by id."""
+    return {
+        template.key: template.query
+        for template in PREFETCH
+        if hook == "encounter-discharge" or template.key != "encounter"
+    }

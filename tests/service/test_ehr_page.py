@@ -1,0 +1,223 @@
+"""The page that plays the EHR, clicked through in Chromium against the running service."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+SCREENSHOT = ROOT / "tests" / "screenshots" / "ehr.png"
+SERVICE = "**/cds-services/readmission-risk"
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+START_SECONDS = 60
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=_chromium(), args=CHROMIUM_ARGS)
+        yield chromium
+        chromium.close()
+
+
+def _chromium() -> str:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    message = "no Chromium here: install Debian's package `chromium` to run the page's tests"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="module")
+def service(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of `readmit serve --dev` with an empty database. Not started without a browser."""
+    port, folder = _free_port(), tmp_path_factory.mktemp("service")
+    options = {
+        "--host": "127.0.0.1",
+        "--port": str(port),
+        "--bundle": "bundles/lace-hospital",
+        "--database": f"sqlite+aiosqlite:///{folder / 'readmit.sqlite'}",
+    }
+    start = [sys.executable, "-c", "from cds_service.cli import app; app()", "serve", "--dev"]
+    with (
+        (folder / "service.log").open("w+") as log,
+        _running([*start, *(part for pair in options.items() for part in pair)], log) as process,
+    ):
+        _wait_for(f"http://127.0.0.1:{port}/cds-services", process, Path(log.name))
+        yield f"http://127.0.0.1:{port}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _running(command: list[str], log: IO[str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _wait_for(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urlopen(address, timeout=5):  # noqa: S310 - our own loopback address
+                return
+        except (URLError, TimeoutError, ConnectionError):
+            time.sleep(0.2)
+    pytest.fail(f"the service did not start:\n{log.read_text()[-3000:]}")
+
+
+@pytest.fixture
+def page(browser: Browser, service: str) -> Iterator[Page]:
+    """A fresh page that fails its test on a dialog, a script error or a breach of the page's policy."""
+    opened = browser.new_page(viewport={"width": 1440, "height": 900}, base_url=service)
+    noticed: list[str] = []
+
+    def dismiss(dialog: Dialog) -> None:
+        noticed.append(dialog.message)
+        dialog.dismiss()
+
+    def hear(line: ConsoleMessage) -> None:
+        if "Content Security Policy" in line.text or "Uncaught" in line.text:
+            noticed.append(line.text)
+
+    opened.on("dialog", dismiss)
+    opened.on("pageerror", lambda error: noticed.append(str(error)))
+    opened.on("console", hear)
+    yield opened
+    opened.close()
+    assert noticed == []
+
+
+def choose(page: Page, name: str) -> None:
+    page.goto(f"/#{name}")
+    page.reload()
+    expect(page.locator("#discharge")).to_be_enabled()
+
+
+def test_a_discharge_draws_the_card(page: Page) -> None:
+    page.goto("/")
+    page.get_by_text("Margaret Exampleford").click()
+    expect(page.locator("#summary")).to_contain_text("non-invasive ventilation")
+    page.get_by_role("button", name="Discharge").click()
+    card = page.locator("article.card")
+    expect(card).to_have_count(1)
+    expect(page.locator("#status")).to_contain_text("with 1 card (HTTP 200)")
+    for words in ("LACE", "17", "HOSPITAL", "11", "of 105", "Source:"):
+        expect(card).to_contain_text(words)
+    page.locator("#raw-response > summary").click()
+    expect(page.locator("#response-json")).to_contain_text('"cards"')
+    SCREENSHOT.parent.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOT, full_page=True)
+
+
+@pytest.mark.parametrize("button", ["Discharge", "Open chart"])
+def test_markup_of_the_record_is_shown_as_text(page: Page, button: str) -> None:
+    choose(page, "hostile-text")
+    expect(page.locator("#patient-name")).to_contain_text("<script>alert('name')</script>")
+    page.get_by_role("button", name=button).click()
+    expect(page.locator("article.card")).to_have_count(1)
+    page.locator("#raw-request > summary").click()
+    expect(page.locator("#summary")).to_contain_text("<b>this is not bold</b>")
+    foreign = "main :is(script, iframe, img, svg, object, h1, marquee)"
+    assert page.locator(foreign).count() == 0
+    targets = page.eval_on_selector_all("a[href]", "all => all.map(each => each.href)")
+    assert not [each for each in targets if "attacker" in each or each.startswith("javascript")]
+
+
+def test_a_stay_in_progress_is_of_today(page: Page) -> None:
+    choose(page, "in-progress")
+    expect(page.locator("#stay")).to_contain_text("still in hospital")
+    page.get_by_role("button", name="Open chart").click()
+    expect(page.locator("article.card")).to_have_count(1)
+    page.get_by_role("button", name="Discharge").click()
+    expect(page.locator("#request-line")).to_contain_text("encounter-discharge")
+    expect(page.locator("#status")).to_contain_text("with 1 card (HTTP 200)")
+
+
+@pytest.mark.parametrize("name", ["newborn", "hospice", "transferred"])
+def test_who_is_not_scored_gets_a_card_without_points(page: Page, name: str) -> None:
+    choose(page, name)
+    page.get_by_role("button", name="Discharge").click()
+    expect(page.locator("article.card[data-indicator=info]")).to_have_count(1)
+    expect(page.locator("article.card table")).to_have_count(0)
+
+
+def test_an_error_of_the_service_is_drawn(page: Page) -> None:
+    choose(page, "elective-knee")
+    page.route(SERVICE, lambda route: route.continue_(post_data='{"hook": "encounter-discharge"}'))
+    page.get_by_role("button", name="Discharge").click()
+    card = page.locator("article.card[data-indicator=error]")
+    expect(card).to_contain_text("The service answered with HTTP 4")
+    expect(page.locator("#status")).to_contain_text("with an error (HTTP 4")
+
+
+def test_a_service_out_of_reach_is_said(page: Page) -> None:
+    choose(page, "elective-knee")
+    page.route(SERVICE, lambda route: route.abort())
+    page.get_by_role("button", name="Discharge").click()
+    expect(page.locator("article.card[data-indicator=error]")).to_contain_text("No answer")
+    expect(page.locator("#discharge")).to_be_enabled()
+
+
+def test_the_keyboard_is_enough(page: Page) -> None:
+    choose(page, "margaret-heart-failure")
+    page.locator("input[name=patient]:checked").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#patient-name")).to_have_text("Sampleton, Harold")
+    expect(page.locator("#discharge")).to_be_enabled()
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("article.card")).to_have_count(1)
+
+
+def test_card_markdown_becomes_elements_and_nothing_else(page: Page) -> None:
+    page.goto("/")
+    drawn = page.evaluate(
+        """async () => {
+          const { renderMarkdown } = await import("/static/ehr/markdown.js");
+          const box = document.createElement("div");
+          const lines = ["**Bold** and \\\\*plain\\\\*, a &lt;b&gt; <i>tag</i> [link](javascript:x)", "",
+            "- one", "- **two**", "", "| a | b |", "|---|---|", "| 1 \\\\| 2 | 3 |"];
+          box.append(renderMarkdown(lines.join("\\n")));
+          return box.innerHTML;
+        }"""
+    )
+    assert drawn == (
+        "<p><strong>Bold</strong> and *plain*, a &lt;b&gt; &lt;i&gt;tag&lt;/i&gt; [link](javascript:x)</p>"
+        "<ul><li>one</li><li><strong>two</strong></li></ul>"
+        '<div class="table"><table><thead><tr><th scope="col">a</th><th scope="col">b</th></tr></thead>'
+        "<tbody><tr><td>1 | 2</td><td>3</td></tr></tbody></table></div>"
+    )
