@@ -7,8 +7,9 @@ date arithmetic, so the newest `_count` are asked for, and a full page counts as
 from dataclasses import dataclass
 
 from fhir_mapping.catalogue import CATALOGUE
-from fhir_mapping.codelists import LOINC, loinc_measures
+from fhir_mapping.profiles import Profile, load_profile
 
+_PANEL = "blood_pressure_panel"
 _PATIENT = "patient={{context.patientId}}"
 _SORT = {
     "Encounter": "&_sort=-date",
@@ -44,42 +45,47 @@ class Template:
     count: int | None = None
 
 
-def _templates() -> tuple[Template, ...]:
+def templates(profile: Profile) -> tuple[Template, ...]:
+    """Every key in the order it is asked for; the codes are LOINC's and the site's own."""
     patient = Template("patient", "Patient", "Patient/{{context.patientId}}", required=True)
     index = Template("encounter", "Encounter", "Encounter/{{context.encounterId}}", required=True)
     read = {source for feature in CATALOGUE for source in feature.sources}
-    searches = tuple(_search(kind, key) for kind, key in _KEYS.items() if kind in read)
+    searches = (_search(kind, key, profile) for kind, key in _KEYS.items() if kind in read)
     return (patient, index, *searches)
 
 
-def _search(resource_type: str, key: str) -> Template:
+def _search(resource_type: str, key: str, profile: Profile) -> Template:
     count = _COUNT.get(resource_type, _USUAL_COUNT)
     page = f"&_count={count}"
     if resource_type == "Location":
         query = f"Encounter?{_PATIENT}&_sort=-date&_include=Encounter:location{page}"
         return Template(key, resource_type, query, count=count)
-    query = f"{resource_type}?{_PATIENT}{_codes(resource_type)}{_SORT.get(resource_type, '')}"
+    query = (
+        f"{resource_type}?{_PATIENT}{_codes(resource_type, profile)}{_SORT.get(resource_type, '')}"
+    )
     if resource_type.startswith("Medication"):
         query += f"&_include={resource_type}:medication"
     return Template(key, resource_type, query + page, count=count)
 
 
-def _codes(resource_type: str) -> str:
+def _codes(resource_type: str, profile: Profile) -> str:
+    """Only the measures that a feature reads; a blood pressure may come as its panel."""
     if resource_type != "Observation":
         return ""
-    measures = {measure for feature in CATALOGUE for measure in feature.reads}
-    panel = "blood_pressure_panel"
-    codes = [code for code, name in loinc_measures().items() if name in measures | {panel}]
-    return "&code=" + ",".join(f"{LOINC}|{code}" for code in sorted(codes))
+    read = {measure for feature in CATALOGUE for measure in feature.reads} | {_PANEL}
+    tokens = [
+        f"{system}|{code}" for (system, code), name in profile.measures.items() if name in read
+    ]
+    return "&code=" + ",".join(sorted(tokens))
 
 
-PREFETCH = _templates()
+PREFETCH = templates(load_profile("us_core"))
 
 
-def prefetch_templates(hook: str) -> dict[str, str]:
+def prefetch_templates(hook: str, profile: Profile | None = None) -> dict[str, str]:
     """Key -> query for a hook. `patient-view` has no encounter to ask for by id."""
     return {
         template.key: template.query
-        for template in PREFETCH
+        for template in (templates(profile) if profile else PREFETCH)
         if hook == "encounter-discharge" or template.key != "encounter"
     }
