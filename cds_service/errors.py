@@ -2,14 +2,14 @@
 
 ServiceError
 ├── RequestError          a call that cannot be answered; `where` is a path in the request
-│   ├── MalformedRequest      400  not JSON, or not a CDS Hooks request
-│   ├── UnknownService        404  no such service id
-│   ├── DataMissing           412  required data neither sent nor obtainable
-│   ├── WrongPatient          412  a resource about somebody else: a hard stop
-│   ├── BodyTooLarge          413  more bytes than READMIT_MAX_BODY_BYTES
-│   └── UnsupportedEncoding   415  a compressed body
-├── StoreUnavailable      503  the assessment cannot be stored, so it is not given
-└── StartRefused               the service must not start as it is configured
+│   ├── MalformedRequestError      400  not JSON, or not a CDS Hooks request
+│   ├── UnknownServiceError        404  no such service id
+│   ├── DataMissingError           412  required data neither sent nor obtainable
+│   ├── WrongPatientError          412  a resource about somebody else: a hard stop
+│   ├── BodyTooLargeError          413  more bytes than READMIT_MAX_BODY_BYTES
+│   └── UnsupportedEncodingError   415  a compressed body
+├── StoreUnavailableError      503  the assessment cannot be stored, so it is not given
+└── StartRefusedError               the service must not start as it is configured
 
 Anything else is a 500 with a correlation id and no detail. Messages are written here, in the
 service's own words: they never quote the request.
@@ -30,46 +30,46 @@ class RequestError(ServiceError):
         super().__init__(f"{where}: {what} {remedy}")
 
 
-class MalformedRequest(RequestError):
+class MalformedRequestError(RequestError):
     """Not JSON, or not the CDS Hooks request that the specification describes."""
 
 
-class UnknownService(RequestError):
+class UnknownServiceError(RequestError):
     """No service of that id is offered."""
 
 
-class DataMissing(RequestError):
+class DataMissingError(RequestError):
     """Data without which nothing can be said was not sent."""
 
 
-class WrongPatient(RequestError):
+class WrongPatientError(RequestError):
     """A resource in the request is about another patient than the context names."""
 
 
-class BodyTooLarge(RequestError):
+class BodyTooLargeError(RequestError):
     """The body has more bytes than the service accepts."""
 
 
-class UnsupportedEncoding(RequestError):
+class UnsupportedEncodingError(RequestError):
     """The body is compressed."""
 
 
-class StoreUnavailable(ServiceError):
+class StoreUnavailableError(ServiceError):
     """The database did not take the row; no assessment leaves without one."""
 
 
-class StartRefused(ServiceError):
+class StartRefusedError(ServiceError):
     """The service must not start so; the message says what to change."""
 
 
 STATUS: dict[type[ServiceError], tuple[int, str]] = {
-    MalformedRequest: (400, "structure"),
-    UnknownService: (404, "not-found"),
-    DataMissing: (412, "required"),
-    WrongPatient: (412, "conflict"),
-    BodyTooLarge: (413, "too-long"),
-    UnsupportedEncoding: (415, "not-supported"),
-    StoreUnavailable: (503, "transient"),
+    MalformedRequestError: (400, "structure"),
+    UnknownServiceError: (404, "not-found"),
+    DataMissingError: (412, "required"),
+    WrongPatientError: (412, "conflict"),
+    BodyTooLargeError: (413, "too-long"),
+    UnsupportedEncodingError: (415, "not-supported"),
+    StoreUnavailableError: (503, "transient"),
 }
 """Exception type -> HTTP status and FHIR issue type. The only such table."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from fhir_mapping.catalogue import Feature
-from fhir_mapping.history import Event
+from fhir_mapping.history import Event, Origin
 from fhir_mapping.readings import MISSING, Context, Reading, evidence_of
 from fhir_mapping.windows import Span
 
@@ -12,7 +12,7 @@ def ed_drugs(context: Context, feature: Feature) -> Reading:
     """Distinct drugs dispensed or administered during the index ED visit; 0 without one."""
     stay = context.stay
     if stay.ed_start is None or stay.ed_end is None:
-        return context.zero(feature)
+        return _no_ed_visit(context, feature)
     span = Span(stay.ed_start, stay.ed_end)
     ids = {visit.id for visit in stay.ed_visits}
     given = [
@@ -29,6 +29,14 @@ def home_drugs(context: Context, feature: Feature) -> Reading:
     if counted:
         return counted
     return context.zero(feature) if context.stay.ed_visits else MISSING
+
+
+def _no_ed_visit(context: Context, feature: Feature) -> Reading:
+    """Without an ED visit no drug was given in one: only the Encounters need to have been read."""
+    if context.sources.get("Encounter") != "read":
+        return MISSING
+    reason = "no ED visit; Encounter read"
+    return Reading(0.0, (evidence_of(feature, Origin(""), 0.0, reason=reason),))
 
 
 def _given_in_ed(event: Event, ids: set[str], span: Span, context: Context) -> bool:

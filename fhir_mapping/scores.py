@@ -104,7 +104,7 @@ def _reading(context: Context, name: str) -> Reading:
 def _component(name: str, reading: Reading, points: int | None, shown: str = "") -> Component:
     label = CATALOGUE[name].label
     found = [row for row in reading.evidence if row.reference]
-    date = found[0].time[:10] if found else ""
+    date = max((row.time[:10] for row in found), default="")
     return Component(
         name, label, points, shown or label, date, tuple(row.reference for row in found)
     )
@@ -140,7 +140,7 @@ def _emergency(context: Context) -> Component:
         "ed_visits_six_months",
         label,
         points,
-        f"{len(visits)} ED visits in the six months before",
+        f"{_number(len(visits), 'ED visit')} in the six months before",
         written(newest)[:10] if newest else "",
         tuple(visit.origin.reference for visit in visits),
     )
@@ -215,10 +215,11 @@ def _urgent(context: Context) -> Component:
 
 def _admissions(context: Context) -> Component:
     reading = _reading(context, "n_hosp_365d")
-    points = _ADMISSIONS(reading.value) if isinstance(reading.value, float) else 0
+    count = reading.value if isinstance(reading.value, float) else 0.0
+    points = _ADMISSIONS(count)
     if points < 5 and context.sources.get("Encounter") != "read":
         return _component("n_hosp_365d", reading, None)
-    shown = f"{reading.value:g} admissions in the year before"
+    shown = f"{_number(count, 'admission')} in the year before"
     return _component("n_hosp_365d", reading, points, shown)
 
 
@@ -228,3 +229,7 @@ def _long_stay(context: Context) -> Component:
         return _component("hosp_los_days", reading, None)
     shown = f"Length of stay {reading.value:.1f} days"
     return _component("hosp_los_days", reading, 2 if reading.value >= 5 else 0, shown)
+
+
+def _number(count: float, noun: str) -> str:
+    return f"{count:g} {noun}" if count == 1 else f"{count:g} {noun}s"

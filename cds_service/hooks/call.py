@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from cds_service.errors import MalformedRequest
+from cds_service.errors import MalformedRequestError
 
 Hook = Literal["encounter-discharge", "patient-view"]
 HOOKS: tuple[Hook, ...] = get_args(Hook)
@@ -49,13 +49,13 @@ class HookCall:
 
 
 def read_call(body: bytes, received: datetime) -> HookCall:
-    """Read the envelope and the context. Raises MalformedRequest."""
+    """Read the envelope and the context. Raises MalformedRequestError."""
     envelope = _decoded(body)
     hook = _known_hook(_string("hook", envelope.hook))
     instance = _string("hookInstance", envelope.hook_instance)
     context = _object("context", envelope.context)
     if context is None:
-        raise MalformedRequest("context", "missing.", "Send the hook's context as an object.")
+        raise MalformedRequestError("context", "missing.", "Send the hook's context as an object.")
     _string("context.userId", context.get("userId", _NOTHING))
     return HookCall(
         hook=hook,
@@ -73,33 +73,39 @@ def _decoded(body: bytes) -> _Envelope:
         body.decode()  # msgspec checks only the strings it keeps
         return _envelope.decode(body)
     except msgspec.ValidationError:
-        raise MalformedRequest("request body", "not an object.", _SEND) from None
+        raise MalformedRequestError("request body", "not an object.", _SEND) from None
     except UnicodeError:
-        raise MalformedRequest("request body", "not UTF-8.", _SEND) from None
+        raise MalformedRequestError("request body", "not UTF-8.", _SEND) from None
     except RecursionError:
-        raise MalformedRequest("request body", "nested too deeply.", _SEND) from None
+        raise MalformedRequestError("request body", "nested too deeply.", _SEND) from None
     except msgspec.MsgspecError:
-        raise MalformedRequest("request body", "not JSON.", _SEND) from None
+        raise MalformedRequestError("request body", "not JSON.", _SEND) from None
 
 
 def _object(where: str, raw: msgspec.Raw) -> dict[str, msgspec.Raw] | None:
     try:
-        return _members.decode(raw)
+        members: dict[str, msgspec.Raw] | None = _members.decode(raw)
     except _UNREADABLE:
-        raise MalformedRequest(where, "not an object.", f"Send {where} as an object.") from None
+        raise MalformedRequestError(
+            where, "not an object.", f"Send {where} as an object."
+        ) from None
+    return members
 
 
 def _string(where: str, raw: msgspec.Raw) -> str:
+    text: object
     try:
         text = _anything.decode(raw)
     except _UNREADABLE:
         text = 0
     if text is None:
-        raise MalformedRequest(where, "missing.", "The hook requires it, as a string.")
+        raise MalformedRequestError(where, "missing.", "The hook requires it, as a string.")
     if not isinstance(text, str):
-        raise MalformedRequest(where, "not a string.", "The hook requires it, as a string.")
+        raise MalformedRequestError(where, "not a string.", "The hook requires it, as a string.")
     if not 0 < len(text) <= _LONGEST:
-        raise MalformedRequest(where, "empty or too long.", f"Send 1 to {_LONGEST} characters.")
+        raise MalformedRequestError(
+            where, "empty or too long.", f"Send 1 to {_LONGEST} characters."
+        )
     return text
 
 
@@ -108,13 +114,15 @@ def _known_hook(name: str) -> Hook:
         if hook == name:
             return hook
     offered = " or ".join(HOOKS)
-    raise MalformedRequest("hook", "not a hook of this service.", f"Call it from {offered}.")
+    raise MalformedRequestError("hook", "not a hook of this service.", f"Call it from {offered}.")
 
 
 def _bare_id(where: str, raw: msgspec.Raw) -> str:
     text = _string(where, raw)
     if "/" in text or not text.isprintable() or " " in text:
-        raise MalformedRequest(where, "not a bare id.", "Send the logical id, not a reference.")
+        raise MalformedRequestError(
+            where, "not a bare id.", "Send the logical id, not a reference."
+        )
     return text
 
 

@@ -1,0 +1,121 @@
+"""The application: built by a factory, with everything that outlives a call. No module-level app."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import perf_counter
+
+from fastapi import FastAPI, Request
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cds_service.assessment import Assessor
+from cds_service.dependencies import Clock, ServiceState, system_clock
+from cds_service.errors import FHIR_JSON, STATUS, ServiceError, StartRefusedError, operation_outcome
+from cds_service.hooks.routes import router
+from cds_service.observability import log_answer, log_failure, log_start, request_scope
+from cds_service.settings import Settings
+from cds_service.storage.store import Store
+from cds_service.web.routes import ehr_page_router
+from fhir_mapping.catalogue import CATALOGUE
+from fhir_mapping.errors import ProfileError
+from fhir_mapping.profiles import load_profile
+from model.bundle import load_bundle
+from model.errors import BundleError
+from model.scoring import scorer_for
+
+
+def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
+    """The service as configured. Raises StartRefusedError where it must not start so."""
+    state = ServiceState(settings, _assessor(settings), Store(settings.database), clock)
+    app = FastAPI(title="Readmit", lifespan=_lifespan, openapi_url=None)
+    app.state.service = state
+    app.include_router(router)
+    app.add_api_route("/health", _health)
+    if settings.dev:
+        app.include_router(ehr_page_router(settings.examples, clock=clock))
+    app.add_exception_handler(ServiceError, _refused)
+    app.add_exception_handler(HTTPException, _not_routed)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
+    app.add_middleware(_Observed)
+    return app
+
+
+def _assessor(settings: Settings) -> Assessor:
+    try:
+        bundle = load_bundle(settings.bundle, mapping_digest=CATALOGUE.digest)
+        profile = load_profile(settings.profile) if settings.profile else None
+    except (BundleError, ProfileError) as wrong:
+        raise StartRefusedError(str(wrong)) from wrong
+    return Assessor(bundle, scorer_for(bundle), profile, settings.base_rate)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state: ServiceState = app.state.service
+    await state.store.migrate()
+    log_start(bundle=state.assessor.bundle.digest, mapping=CATALOGUE.digest)
+    yield
+    await state.store.close()
+
+
+async def _health() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    status, code = STATUS[type(error)] if isinstance(error, ServiceError) else (500, "exception")
+    return _outcome(status, code, str(error))
+
+
+async def _not_routed(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    code = "not-supported" if status == 405 else "not-found"
+    return _outcome(
+        status, code, "path: nothing here answers that. GET /cds-services lists what does."
+    )
+
+
+def _outcome(status: int, code: str, diagnostics: str) -> Response:
+    return Response(operation_outcome(code, diagnostics), status, media_type=FHIR_JSON)
+
+
+class _Observed:
+    """One log line for each request; an unforeseen error becomes a 500 that says its number only."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id, started, status = uuid.uuid4().hex, perf_counter(), 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        with request_scope(request_id):
+            try:
+                await self._app(scope, receive, watched)
+            except Exception as error:
+                log_failure(error)
+                if not status:
+                    await _unforeseen(request_id)(scope, receive, watched)
+            log_answer(status, (perf_counter() - started) * 1000)
+
+
+def _unforeseen(request_id: str) -> Response:
+    text = f"internal error: nothing was assessed. Report request {request_id}."
+    return _outcome(500, "exception", text)

@@ -1,0 +1,92 @@
+"""`readmit`: the command line of the service side."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from rich.console import Console
+
+from cds_service.batch.extract_command import extract_command
+from cds_service.errors import StartRefusedError
+from cds_service.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.command("extract")(extract_command)
+_console = Console(stderr=True)
+
+
+@app.callback()
+def readmit() -> None:
+    """Readmit: who is likely to come back unplanned within 30 days, and why."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; loopback only.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Folder of the bundle that scores.")] = None,
+    database: Annotated[str | None, typer.Option(help="SQLAlchemy URL of the store.")] = None,
+    dev: Annotated[
+        bool | None, typer.Option("--dev", help="Serve the page that plays the EHR at /.")
+    ] = None,
+) -> None:
+    """Serve the CDS Hooks service. Every setting can also be READMIT_<NAME> in the environment."""
+    given = {"host": host, "port": port, "bundle": bundle, "database": database, "dev": dev}
+    try:
+        settings = settings_from(
+            {name: value for name, value in given.items() if value is not None}
+        )
+        _console.print("Loading the bundle and the mapping ...")
+        run(settings)
+    except StartRefusedError as refused:
+        _console.print(f"Readmit does not start: {refused}", style="red", markup=False)
+        raise typer.Exit(2) from None
+
+
+def settings_from(options: dict[str, Any]) -> Settings:
+    """Settings of the environment under the options given. Raises StartRefusedError naming the setting."""
+    try:
+        settings = Settings(**options)
+    except ValueError as wrong:
+        fields = ", ".join(
+            f"READMIT_{'_'.join(map(str, e['loc'])).upper()}" for e in _errors(wrong)
+        )
+        raise StartRefusedError(
+            f"{fields}: not a usable value; see docs/reference/settings.md"
+        ) from None
+    if not _is_loopback(settings.host):
+        raise StartRefusedError(
+            f"--host {settings.host}: without client authentication it listens on loopback only."
+            " Use 127.0.0.1, ::1 or localhost."
+        )
+    return settings
+
+
+def run(settings: Settings) -> None:
+    """Build the application and serve it until stopped."""
+    from cds_service.app import create_app
+    from cds_service.observability import configure_logging
+
+    configure_logging(settings.log_level)
+    application = create_app(settings)
+    where = f"http://{settings.host}:{settings.port}"
+    _console.print(f"Discovery: {where}/cds-services", markup=False)
+    if settings.dev:
+        _console.print(f"Click here: {where}/", style="bold green", markup=False)
+    uvicorn.run(
+        application, host=settings.host, port=settings.port, log_level="warning", access_log=False
+    )
+
+
+def _errors(wrong: ValueError) -> list[Any]:
+    listed: list[Any] = getattr(wrong, "errors", list)()
+    return listed
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,215 @@
+"""An assessment as CDS Hooks cards. Pure: the same assessment gives the same card and uuid.
+
+A high score is `warning`, never `critical`; not scored is always a card that says so.
+"""
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from cds_service.assessment import Assessment, Baseline, BaseRate, NotScored, Scored
+from cds_service.hooks.schemas import Card, Source
+from cds_service.hooks.wording import (
+    GROUPS,
+    OWN_OUTCOMES,
+    REASONS,
+    SOURCES,
+    TIMINGS,
+    WHEN,
+    listed,
+    percent,
+    plain,
+)
+from fhir_mapping.catalogue import CATALOGUE
+from fhir_mapping.extract import FeatureVector
+from fhir_mapping.history import Source as ReadState
+from model.bundle import Bundle
+
+EXTENSION = "org.readmit.readmission"
+_NAMESPACE = uuid.UUID("6a3c7f0e-8d5b-5c1f-9f39-4f6d2f1b7a55")
+_TITLES = {"lace": "LACE", "hospital": "HOSPITAL"}
+_SHORT_DIGEST = 12
+_NAMED = 12
+
+
+def cards_for(assessment: Assessment, patient_id: str, bundle: Bundle) -> list[Card]:
+    """The one card of an assessment."""
+    if isinstance(assessment, Scored):
+        indicator, summary = _indicator(assessment), _scored_summary(assessment)
+        parts = list(_scored_detail(assessment, bundle))
+    else:
+        indicator, summary = "info", f"Readmission risk not scored: {_short(assessment)}"
+        parts = list(_not_scored_detail(assessment, bundle))
+    detail = "\n\n".join(parts)
+    card = Card(
+        uuid=_card_id(patient_id, assessment, bundle, summary + detail),
+        summary=summary,
+        detail=detail,
+        indicator=indicator,
+        source=Source(label=f"Readmit - {bundle.manifest.title}"),
+        extension={EXTENSION: facts(assessment, bundle)},
+    )
+    return [card]
+
+
+def facts(assessment: Assessment, bundle: Bundle) -> dict[str, Any]:
+    """The machine-readable result; nothing null, nothing empty."""
+    vector = assessment.vector
+    known: dict[str, Any] = {
+        "outcome": "scored" if isinstance(assessment, Scored) else "not_scored",
+        "reason": None if isinstance(assessment, Scored) else assessment.reason,
+        "bundle_digest": bundle.digest,
+        "mapping_digest": CATALOGUE.digest,
+        "sources": dict(assessment.sources),
+    }
+    if isinstance(assessment, Scored):
+        known |= {each.score.name: each.score.points for each in assessment.baselines}
+        known["probability"] = assessment.score.probability
+    if vector:
+        known |= {
+            "known_inputs": vector.coverage.known,
+            "total_inputs": vector.coverage.total,
+            "timing": vector.timing,
+            "prediction_time": vector.prediction_time.isoformat(),
+            "profile": vector.profile,
+            "profile_detected": vector.profile_detected,
+            "vector_digest": vector.digest,
+        }
+    return {key: value for key, value in known.items() if value is not None and value != {}}
+
+
+def _card_id(patient_id: str, assessment: Assessment, bundle: Bundle, text: str) -> str:
+    """A repeated call that reads the same is the same card: EHRs drop a service's earlier ones."""
+    named = "\n".join((patient_id, assessment.encounter_id or "", bundle.digest, text))
+    return str(uuid.uuid5(_NAMESPACE, named))
+
+
+def _indicator(scored: Scored) -> Any:
+    high = any(each.reading and each.reading.label == "high" for each in scored.baselines)
+    return "warning" if high else "info"
+
+
+def _scored_summary(scored: Scored) -> str:
+    parts = listed([_in_short(each) for each in scored.baselines])
+    coverage = scored.vector.coverage
+    inputs = f"{coverage.known} of {coverage.total} inputs"
+    return f"{parts}: readmission scores {WHEN[scored.vector.timing]}, {inputs}"
+
+
+def _in_short(baseline: Baseline) -> str:
+    name, most = _TITLES[baseline.score.name], baseline.published.max_points
+    if baseline.reading is None:
+        return f"{name} incomplete"
+    return f"{name} {baseline.score.points} of {most} ({baseline.reading.label})"
+
+
+def _short(not_scored: NotScored) -> str:
+    return REASONS[not_scored.reason]
+
+
+def _scored_detail(scored: Scored, bundle: Bundle) -> Iterator[str]:
+    yield _results(scored.baselines)
+    yield OWN_OUTCOMES
+    if scored.base_rate:
+        yield _comparison(scored.base_rate)
+    drivers = list(_drivers(scored.baselines))
+    yield "**What adds points**\n\n" + "\n".join(drivers or ["- Nothing that the scores count"])
+    yield from _basis(scored.vector, scored.sources)
+    incomplete = [each for each in scored.baselines if each.reading is None]
+    for each in incomplete:
+        missing = listed([plain(label) for label in each.score.missing])
+        yield f"**{_TITLES[each.score.name]} is incomplete:** {missing} not in the record."
+    yield from _about(bundle, scored.vector)
+
+
+def _not_scored_detail(not_scored: NotScored, bundle: Bundle) -> Iterator[str]:
+    yield f"**Not scored:** {REASONS[not_scored.reason]}. This is not a low risk."
+    if not_scored.missing:
+        names = [plain(GROUPS.get(name, name)) for name in not_scored.missing]
+        yield f"**What is missing:** {listed(names)}."
+    if not_scored.vector:
+        yield from _basis(not_scored.vector, not_scored.sources)
+    else:
+        yield from _unread(not_scored.sources)
+    yield from _about(bundle, not_scored.vector)
+
+
+def _results(baselines: Iterable[Baseline]) -> str:
+    lines = ["| score | points | class | published figure |", "|---|---|---|---|"]
+    for each in baselines:
+        cells = (_TITLES[each.score.name], _points(each), _class(each), _figure(each))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _points(baseline: Baseline) -> str:
+    most = baseline.published.max_points
+    if baseline.reading is None:
+        return f"at least {baseline.score.at_least} of {most}"
+    return f"{baseline.score.points} of {most}"
+
+
+def _class(baseline: Baseline) -> str:
+    return plain(baseline.reading.label) if baseline.reading else "not known"
+
+
+def _figure(baseline: Baseline) -> str:
+    reading = baseline.reading
+    if reading is None or reading.figure is None:
+        return "none"
+    return f"{percent(reading.figure)} {plain(baseline.published.outcome)}"
+
+
+def _comparison(rate: BaseRate) -> str:
+    whose = "This site's rate, as set" if rate.origin == "site" else "The bundle's base rate"
+    return f"**To compare:** {whose}: {percent(rate.value)} {plain(rate.outcome)} ({plain(rate.cohort)})."
+
+
+def _drivers(baselines: Iterable[Baseline]) -> Iterator[str]:
+    """Each item that adds points, once, with the points it adds to each score."""
+    added: dict[str, tuple[str, list[str]]] = {}
+    for baseline in baselines:
+        for item in baseline.score.components:
+            if item.points:
+                text = plain(item.shown) + (f", {item.date}" if item.date else "")
+                points = added.setdefault(item.name, (text, []))[1]
+                points.append(f"{_TITLES[baseline.score.name]} +{item.points}")
+    for text, points in added.values():
+        yield f"- {text} ({listed(points)})"
+
+
+def _basis(vector: FeatureVector, sources: Mapping[str, ReadState]) -> Iterator[str]:
+    coverage = vector.coverage
+    groups = [f"{GROUPS[name]} {known}/{total}" for name, (known, total) in coverage.groups.items()]
+    yield f"**Based on {coverage.known} of {coverage.total} inputs:** {listed(groups)}."
+    yield from _unread(sources)
+    yield from _absent(vector)
+    yield f"**When:** {TIMINGS[vector.timing]}"
+
+
+def _unread(sources: Mapping[str, ReadState]) -> Iterator[str]:
+    for state, words in (("not_read", "Not read"), ("partial", "Read in part")):
+        types = [f"{kind} ({SOURCES[kind]})" for kind, found in sources.items() if found == state]
+        if types:
+            yield f"**{words}:** {listed(types)}."
+
+
+def _absent(vector: FeatureVector) -> Iterator[str]:
+    labels = [
+        plain(feature.label)
+        for feature, value in zip(CATALOGUE, vector.values, strict=True)
+        if value in (None, "unknown")
+    ]
+    if labels:
+        more = len(labels) - _NAMED
+        tail = f" and {more} more" if more > 0 else ""
+        yield f"**Not in the record:** {listed(labels[:_NAMED])}{tail}."
+
+
+def _about(bundle: Bundle, vector: FeatureVector | None) -> Iterator[str]:
+    manifest = bundle.manifest
+    digest = bundle.digest[:_SHORT_DIGEST]
+    yield f"**About:** {plain(manifest.title)}, version {manifest.version}, {digest}. {plain(manifest.notice)}"
+    if vector:
+        how = "detected from the data" if vector.profile_detected else "as set"
+        yield f"Site profile: {plain(vector.profile)}, {how}."

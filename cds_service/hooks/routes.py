@@ -1,0 +1,126 @@
+"""The CDS Hooks endpoints: discovery, and the call. Thin: parse, assess, store, answer."""
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import anyio.to_thread
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from cds_service.assessment import Assessment, Assessor, Scored, assess
+from cds_service.dependencies import Body, State
+from cds_service.errors import UnknownServiceError
+from cds_service.hooks.call import HOOKS, HookCall, read_call
+from cds_service.hooks.cards import cards_for
+from cds_service.hooks.schemas import Card, CardResponse, Discovery, Service
+from cds_service.observability import note
+from cds_service.records import gather
+from fhir_mapping.catalogue import CATALOGUE
+from fhir_mapping.prefetch import prefetch_templates
+
+SERVICE_ID = "readmission-risk"
+JSON = "application/json"
+_LARGE = 1024 * 1024
+_TITLE = "30-day readmission"
+_DESCRIPTION = (
+    "Says at discharge what is known of the patient's risk of an unplanned readmission within"
+    " 30 days, what drives it, and how much of the record it could see."
+)
+_REQUIREMENTS = (
+    "FHIR R4. patient and encounter (patient-view: patient and encounters) are required, else 412."
+    " Every other key that is left out costs the inputs that rest on it, and the card says so."
+    " The service reads no FHIR server."
+)
+
+router = APIRouter()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An assessment and the cards that say it."""
+
+    assessment: Assessment
+    cards: list[Card]
+
+
+@router.get("/cds-services")
+def discovery(state: State) -> Response:
+    """CDS Hooks 2.0, Discovery: the same service under each of its hooks."""
+    offered = [
+        Service(
+            hook=hook,
+            id=SERVICE_ID,
+            title=_TITLE,
+            description=_DESCRIPTION,
+            prefetch=prefetch_templates(hook, state.assessor.profile),
+            usage_requirements=_REQUIREMENTS,
+        )
+        for hook in HOOKS
+    ]
+    body = Discovery(services=offered).model_dump_json(by_alias=True)
+    return Response(body, media_type=JSON)
+
+
+@router.post("/cds-services/{service_id}")
+async def call_service(service_id: str, body: Body, state: State) -> Response:
+    """CDS Hooks 2.0, Calling a CDS Service. The row is written before the answer leaves."""
+    started = perf_counter()
+    if service_id != SERVICE_ID:
+        offered = f"This service offers {SERVICE_ID}."
+        raise UnknownServiceError("path", "no service of that id.", offered)
+    call = read_call(body, state.clock())
+    note(hook=call.hook, service_id=SERVICE_ID, bundle=state.assessor.bundle.digest)
+    answered = await _answer(call, state.assessor)
+    await state.store.add(_row(call, answered, state.assessor, perf_counter() - started))
+    return Response(CardResponse(cards=answered.cards).wire(), media_type=JSON)
+
+
+def answer(call: HookCall, assessor: Assessor) -> Answer:
+    """The common case: from request to card."""
+    assessment = assess(
+        gather(call.prefetch, call.patient_id, encounter_id=call.encounter_id),
+        call.encounter_id,
+        call.received,
+        assessor=assessor,
+    )
+    return Answer(assessment, cards_for(assessment, call.patient_id, assessor.bundle))
+
+
+async def _answer(call: HookCall, assessor: Assessor) -> Answer:
+    """A large record is assessed in a thread, so that other calls need not wait for it."""
+    if call.size <= _LARGE:
+        answered = answer(call, assessor)
+    else:
+        answered = await anyio.to_thread.run_sync(answer, call, assessor)
+    scored = isinstance(answered.assessment, Scored)
+    note(outcome="scored" if scored else "not_scored")
+    return answered
+
+
+def _row(call: HookCall, answered: Answer, assessor: Assessor, seconds: float) -> dict[str, Any]:
+    assessment, vector = answered.assessment, answered.assessment.vector
+    scored = assessment if isinstance(assessment, Scored) else None
+    points = {b.score.name: b.score.points for b in scored.baselines} if scored else {}
+    return {
+        "created_at": call.received,
+        "hook": call.hook,
+        "hook_instance": call.hook_instance,
+        "service_id": SERVICE_ID,
+        "patient_id": call.patient_id,
+        "encounter_id": assessment.encounter_id,
+        "card_uuid": answered.cards[0].uuid,
+        "outcome": "scored" if scored else "not_scored",
+        "reason": None if isinstance(assessment, Scored) else assessment.reason,
+        "probability": scored.score.probability if scored else None,
+        "lace_points": points.get("lace"),
+        "hospital_points": points.get("hospital"),
+        "known_inputs": vector.coverage.known if vector else None,
+        "timing": vector.timing if vector else None,
+        "prediction_time": vector.prediction_time if vector else None,
+        "profile": vector.profile if vector else None,
+        "bundle_digest": assessor.bundle.digest,
+        "mapping_digest": CATALOGUE.digest,
+        "vector_digest": vector.digest if vector else None,
+        "duration_ms": round(seconds * 1000, 3),
+    }

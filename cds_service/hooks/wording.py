@@ -1,0 +1,87 @@
+"""The words of the cards, in one place. No decisions: assessment.py made them."""
+
+import re
+from collections.abc import Mapping
+
+from fhir_mapping.history import Timing
+
+REASONS: Mapping[str, str] = {
+    "under_18": "the patient is under 18; the scores are for adults",
+    "age_unknown": "the date of birth is not in the record",
+    "newborn": "this is a newborn's stay",
+    "not_inpatient": "this is not an inpatient stay",
+    "observation_stay": "this is an observation stay, not an inpatient admission",
+    "deceased": "the patient has died",
+    "hospice": "the patient is discharged to hospice care",
+    "transferred": "the patient is transferred to another acute hospital",
+    "against_advice": "the patient leaves against medical advice",
+    "encounter_unknown": "the encounter is not among the data that were sent",
+    "encounter_cancelled": "the encounter was cancelled or entered in error",
+    "admission_time_unknown": "the start of the stay is not known",
+    "discharge_time_unknown": "the stay is finished but its end is not known",
+    "discharge_before_admission": "the stay ends before it starts",
+    "not_admitted_yet": "the stay has not begun",
+    "length_of_stay_implausible": "the length of stay is implausible; check the stay's dates",
+    "patient_unknown": "no Patient resource was found for this patient",
+    "no_open_stay": "no inpatient stay is in progress",
+    "several_open_stays": "several inpatient stays are in progress; which one is meant is unclear",
+    "below_coverage_floor": "too little of the record could be read",
+    "score_inputs_missing": "inputs that the scores need are not in the record",
+}
+"""Reason code -> the words after "not scored:"."""
+
+SOURCES: Mapping[str, str] = {
+    "Encounter": "earlier visits and stays",
+    "Location": "intensive care",
+    "Condition": "comorbidities",
+    "Observation": "vital signs and laboratory values",
+    "Procedure": "procedures",
+    "Coverage": "payer",
+    "MedicationRequest": "home medications",
+    "MedicationStatement": "home medication lists",
+    "MedicationAdministration": "drugs given in the ED",
+    "MedicationDispense": "drugs dispensed in the ED",
+    "Patient": "the patient",
+}
+"""Resource type -> what it would have told."""
+
+GROUPS: Mapping[str, str] = {
+    "history": "earlier visits",
+    "diagnoses": "comorbidities",
+    "vitals": "vital signs",
+    "labs": "laboratory",
+    "medication": "medication",
+    "this_stay": "this stay",
+}
+TIMINGS: Mapping[Timing, str] = {
+    "at_discharge": "At discharge: as of the end of the stay.",
+    "before_discharge": (
+        "Before discharge: the stay is not over. Its length counts until now,"
+        " and where the patient goes is not known."
+    ),
+}
+WHEN: Mapping[Timing, str] = {
+    "at_discharge": "at discharge",
+    "before_discharge": "before discharge",
+}
+OWN_OUTCOMES = (
+    "Each figure is its study's, for that study's outcome and patients:"
+    " not a probability for this patient."
+)
+_MARKUP = re.compile(r"([\\`*_\[\]|#~])")
+
+
+def plain(text: str) -> str:
+    """Text that Markdown and HTML show as it is."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKUP.sub(r"\\\1", " ".join(escaped.split()))
+
+
+def percent(share: float) -> str:
+    """A share as a percent with one decimal."""
+    return f"{share * 100:.1f} %"
+
+
+def listed(words: list[str]) -> str:
+    """Commas between words."""
+    return ", ".join(words)

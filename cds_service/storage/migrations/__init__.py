@@ -1,0 +1,1 @@
+"""Alembic migrations of the assessment store, from the first table on."""
