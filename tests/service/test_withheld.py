@@ -2,17 +2,13 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from cds_service.app import create_app
-from cds_service.settings import Settings
 from fhir_mapping.catalogue import CATALOGUE, Feature
 from fhir_mapping.extract import FeatureVector, extract
 from fhir_mapping.history import IndexStay
@@ -20,8 +16,8 @@ from fhir_mapping.prefetch import PREFETCH, Template
 from fhir_mapping.reading import history_of
 from fhir_mapping.stay import index_stay
 from tests.service.requests import example, gathered, now
+from tests.service.running import URL, running
 
-URL = "/cds-services/readmission-risk"
 FAILED = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]}
 EMPTY = {"resourceType": "Bundle", "type": "searchset", "total": 0}
 SEARCHES = [template for template in PREFETCH if template.count]
@@ -83,7 +79,7 @@ async def test_the_card_counts_fewer_inputs_and_names_what_was_not_read(
     template: Template, way: str, tmp_path: Path
 ) -> None:
     request = without_drugs(example("other-units"), template)
-    async with client(tmp_path) as http:
+    async with running(tmp_path) as http:
         full, less = [
             (await http.post(URL, json=each)).json()["cards"][0]["detail"]
             for each in (request, withheld(request, template.key, way))
@@ -98,7 +94,7 @@ async def test_the_card_counts_fewer_inputs_and_names_what_was_not_read(
 async def test_an_empty_answer_is_not_called_unread(
     template: Template, way: str, tmp_path: Path
 ) -> None:
-    async with client(tmp_path) as http:
+    async with running(tmp_path) as http:
         answer = await http.post(URL, json=withheld(example("other-units"), template.key, way))
     assert "**Not read:**" not in answer.json()["cards"][0]["detail"]
 
@@ -111,7 +107,7 @@ async def test_without_the_patient_or_any_encounter_nothing_is_said(
     request = withheld(example("other-units"), key, way)
     request["prefetch"].pop("encounters", None)
     request["prefetch"].pop("locations", None)
-    async with client(tmp_path) as http:
+    async with running(tmp_path) as http:
         answer = await http.post(URL, json=request)
     assert answer.status_code == 412
     assert f"prefetch.{key}" in answer.json()["issue"][0]["diagnostics"]
@@ -130,15 +126,6 @@ def inputs(detail: str) -> int:
     found = re.search(r"Based on (\d+) of 105 inputs", detail)
     assert found
     return int(found[1])
-
-
-@asynccontextmanager
-async def client(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(Settings(database=f"sqlite+aiosqlite:///{folder}/test.sqlite"), clock=now)
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-            yield http
 
 
 def test_the_cases_are_rich_enough() -> None:
