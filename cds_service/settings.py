@@ -15,7 +15,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="READMIT_", frozen=True, extra="ignore")
 
     host: str = Field("127.0.0.1", description="Address to listen on; loopback only, for now.")
-    port: int = Field(8080, ge=1, le=65535, description="Port to listen on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
     bundle: Path = Field(
         Path("bundles/lace-hospital"), description="Folder of the bundle that scores."
     )

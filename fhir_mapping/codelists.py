@@ -23,6 +23,9 @@ ICD10 = frozenset(
     )
 )
 ICD9 = frozenset(("http://hl7.org/fhir/sid/icd-9-cm", "urn:oid:2.16.840.1.113883.6.103"))
+ESI_ANSWERS = {"LA21567-5": 1, "LA21752-3": 2, "LA21753-1": 3, "LA21754-9": 4, "LA21755-6": 5}
+"""LOINC answer list LL3056-0 of 75636-1. The displays carry other numbers: ESI-3 is "Needs 2 or
+more resources"."""
 FOLDER = files("fhir_mapping") / "codelists"
 
 

@@ -12,6 +12,8 @@ from fhir_mapping.windows import span_of
 _NEGATION = re.compile(
     r"\b(?:no|not|denies|denied|denying|without|negative for|absence of)\b[^.;,\n]*$"
 )
+_LONGEST = 2000
+"""A complaint is a line or two; the search for negations is quadratic in its length."""
 
 
 def mentions(context: Context, feature: Feature) -> Reading:
@@ -39,7 +41,9 @@ def _complaints(context: Context) -> list[tuple[Origin, str]]:
     observed = [
         (event.origin, event.value)
         for event in context.history.of("complaint")
-        if isinstance(event.value, str) and event.time and event.time in span
+        if isinstance(event.value, str)
+        and (event.time and event.time in span)
+        and (event.issued is None or event.issued.by(stay.prediction_time))
     ]
     if observed:
         return sorted(observed, key=lambda each: each[0].reference)
@@ -48,7 +52,7 @@ def _complaints(context: Context) -> list[tuple[Origin, str]]:
 
 
 def _says(text: str, term: str, plain: bool) -> bool:
-    lowered = text.lower()
+    lowered = text[:_LONGEST].lower()
     if plain:
         return term in lowered
     return any(

@@ -51,7 +51,8 @@ def index_diagnoses(context: Context) -> tuple[Diagnosis, ...]:
     """Diagnoses of the index stay recorded by the prediction time, and problems active by then."""
     stay = context.stay
     ids = {stay.visit.id, *(visit.id for visit in stay.ed_visits)}
-    undated = stay.visit.end or exactly(stay.prediction_time)
+    over = stay.timing == "at_discharge"  # else an end is an estimate
+    undated = (stay.visit.end if over else None) or exactly(stay.prediction_time)
     found = [
         Diagnosis(event, event.time or undated, "diagnosis of this stay")
         for event in context.history.of("diagnosis")

@@ -67,6 +67,7 @@ class ClassHistory(Element, frozen=True):
 
 class EncounterLocation(Element, frozen=True):
     location: Reference | None = None
+    status: str | None = None
     period: Period | None = None
 
 

@@ -15,6 +15,8 @@ from fhir_mapping.when import When
 _UNIT_GAP = timedelta(hours=6)
 """ICU location segments closer than this are one ICU stay (features.csv, n_icu_*)."""
 
+_NOT_THERE = frozenset(("planned", "reserved"))
+
 Locations = Mapping[str, Location]
 
 
@@ -53,7 +55,8 @@ def _visit(encounter: Encounter, locations: Locations, profile: Profile) -> Visi
         disposition=_disposition(encounter, profile),
         oncology=_oncology(encounter.service_type, profile),
         newborn=_source(encounter, profile) == "newborn",
-        hospice=_is_hospice(encounter, profile),
+        transferred_in=_source(encounter, profile) == "transfer",
+        hospice=_has_type(encounter, "hospice_types", profile),
         unresolved_locations=unresolved,
         reasons=_reasons(encounter),
         segments=segments,
@@ -127,8 +130,8 @@ def _oncology(service: Concept | None, profile: Profile) -> bool | None:
     return any(word in names for word in profile.encounter["oncology_words"])
 
 
-def _is_hospice(encounter: Encounter, profile: Profile) -> bool:
-    wanted = set(profile.encounter["hospice_types"])
+def _has_type(encounter: Encounter, listed: str, profile: Profile) -> bool:
+    wanted = set(profile.encounter[listed])
     return any(
         f"{coding.system}|{coding.code}" in wanted
         for concept in encounter.encounter_type or ()
@@ -155,9 +158,12 @@ def _intensive_care(
     if role != "hospital" or not profile.encounter["icu_from_locations"]:
         return (), False
     verdicts = [
-        (entry.period, _is_icu(entry, locations, profile)) for entry in encounter.location or ()
+        (entry.period, _is_icu(entry, locations, profile))
+        for entry in encounter.location or ()
+        if entry.status not in _NOT_THERE
     ]
     periods = [period for period, icu in verdicts if icu]
+    periods += [encounter.period] if _has_type(encounter, "icu_types", profile) else []
     periods += [
         entry.period
         for entry in encounter.class_history or ()

@@ -6,7 +6,13 @@ What cannot be an event becomes a DataIssue; what no feature reads is passed ove
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-from fhir_mapping.codelists import SNOMED, comorbidities, renal_severe, snomed_to_icd10
+from fhir_mapping.codelists import (
+    ESI_ANSWERS,
+    SNOMED,
+    comorbidities,
+    renal_severe,
+    snomed_to_icd10,
+)
 from fhir_mapping.elements import Component, Concept, Quantity, ends, starts
 from fhir_mapping.encounters import origin_of
 from fhir_mapping.history import DataIssue, Event
@@ -151,6 +157,9 @@ def _unit(quantity: Quantity, profile: Profile) -> str | None:
 
 
 def _words(concept: Concept) -> str:
+    codes = [coding.code for coding in concept.codings if coding.code in ESI_ANSWERS]
+    if codes:
+        return str(codes[0])
     return concept.text or "; ".join(c.display or c.code or "" for c in concept.codings)
 
 
@@ -204,4 +213,4 @@ def _diagnosis_kind(condition: Condition, profile: Profile) -> str | None:
 
 
 def _codes(concept: Concept | None) -> set[str]:
-    return {coding.code or "" for coding in concept.codings} if concept else set()
+    return {coding.code for coding in concept.codings if coding.code} if concept else set()

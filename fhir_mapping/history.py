@@ -76,6 +76,7 @@ class Visit(msgspec.Struct, frozen=True, gc=False):
     disposition: str = "unknown"
     oncology: bool | None = None
     newborn: bool = False
+    transferred_in: bool = False
     hospice: bool = False
     unresolved_locations: bool = False
     reasons: tuple[str, ...] = ()

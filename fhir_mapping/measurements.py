@@ -5,15 +5,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from fhir_mapping.catalogue import Feature
+from fhir_mapping.codelists import ESI_ANSWERS
 from fhir_mapping.history import Event
 from fhir_mapping.readings import MISSING, Context, Evidence, Reading, evidence_of
 from fhir_mapping.units import conversion
-from fhir_mapping.when import When
+from fhir_mapping.when import When, sortable
 from fhir_mapping.windows import Span, span_of
 
-_RANGE = re.compile(r"(\d+(?:\.\d+)?)\s*-\s*(\d+(?:\.\d+)?)")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_ESI_ANSWERS = {"LA21567-5": 1, "LA21752-3": 2, "LA21753-1": 3, "LA21754-9": 4, "LA21755-6": 5}
+_FIRST = re.compile(r"(\d+(?:\.\d+)?)(?:\s*-\s*(\d+(?:\.\d+)?))?")
+_LONGEST_WORDS = 200
+_LEVEL = re.compile(r"\W*(?:(?:esi|triage|acuity|level)\W*)*(?=\d)", re.IGNORECASE)
 _CELSIUS_LIKE = (25.0, 46.0)
 _ROWS = {"triage": ("", "triage"), "ed_last": ("", "serial")}
 
@@ -48,7 +49,8 @@ def _newest(usable: _Usable) -> tuple[object, ...]:
     event = usable.event
     issued = event.issued.earliest.timestamp() if event.issued else 0.0
     origin = event.origin
-    return (usable.time.earliest, issued, origin.last_updated, origin.reference, usable.value)
+    updated = sortable(origin.last_updated)
+    return (usable.time.earliest, issued, updated, origin.reference, usable.value)
 
 
 def _usable_values(context: Context, feature: Feature) -> list[_Usable]:
@@ -131,13 +133,13 @@ def _from_words(words: str, feature: Feature) -> float | str:
     """Scores and levels may come as words: `7`, `5-7` (the mean), `2`, an ESI answer code."""
     if feature.unit not in ("{score}", "{level}"):
         return "value_not_numeric"
-    if words in _ESI_ANSWERS:
-        return float(_ESI_ANSWERS[words])
-    between = _RANGE.search(words)
-    if between:
-        return (float(between[1]) + float(between[2])) / 2
-    number = _NUMBER.search(words)
-    return float(number[0]) if number else "value_not_numeric"
+    if words in ESI_ANSWERS:
+        return float(ESI_ANSWERS[words])
+    words = words[:_LONGEST_WORDS]
+    found = _FIRST.search(words)
+    if not found or (feature.unit == "{level}" and not _LEVEL.match(words)):
+        return "value_not_numeric"
+    return (float(found[1]) + float(found[2] or found[1])) / 2
 
 
 def _bounded(value: float, context: Context, feature: Feature) -> float | str:

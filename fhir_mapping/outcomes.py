@@ -27,7 +27,8 @@ class Rules:
     """The switches of the label; the defaults are ours (METHOD.md, Labels).
 
     A next stay belongs to the same stay where it starts at most `same_stay_transfer` after a
-    discharge to another acute hospital, or at most `same_stay` after any other.
+    discharge, if that or the next stay's source says transfer; else at most `same_stay` after it.
+    None: never.
     """
 
     observation_is_stay: bool = False
@@ -62,18 +63,19 @@ def eligible(history: PatientHistory, stay: IndexStay, rules: Rules = DEFAULT) -
 def readmitted(
     visits: Sequence[Visit], index: Visit, follow_up_until: datetime, rules: Rules = DEFAULT
 ) -> Readmission | None:
-    """Whether the patient was back within 30 days of the end of `index`.
+    """Whether the patient was back within 30 days of the end of the stay that `index` belongs to.
 
+    Parts that continue the stay are one with it: the 30 days begin when the last of them ends.
     None where there is no label: no discharge time, a death in hospital, or a follow-up that ends
     before the 30 days do. ED visits are no readmission.
     """
-    if index.end is None or index.disposition == "died":
+    last, later = _whole_stay(visits, index, rules)
+    if last.end is None or "died" in (index.disposition, last.disposition):
         return None
-    discharge = index.end.latest
+    discharge = last.end.latest
     if discharge + _WITHIN > follow_up_until:
         return None
-    following = _next_stay(visits, index, discharge, rules)
-    return _label(following, discharge, rules)
+    return _label(later[0] if later else None, discharge, rules)
 
 
 def _person_reason(history: PatientHistory, stay: IndexStay) -> str | None:
@@ -84,10 +86,15 @@ def _person_reason(history: PatientHistory, stay: IndexStay) -> str | None:
         return "age_unknown"
     if age_at(person.birth, stay.t0, history.zone) < ADULT:
         return "under_18"
-    died = person.deceased_on
-    if (died and died.by(stay.prediction_time)) or (person.deceased and died is None):
-        return "deceased"
-    return None
+    return "deceased" if _died_by(history, stay.prediction_time) else None
+
+
+def _died_by(history: PatientHistory, moment: datetime) -> bool:
+    """By date: many systems keep only the day of a death, or write its last second."""
+    person, zone = history.person, history.zone
+    if person.deceased_on is None:
+        return person.deceased
+    return person.deceased_on.earliest.astimezone(zone).date() <= moment.astimezone(zone).date()
 
 
 def _stay_reason(stay: IndexStay, rules: Rules) -> str | None:
@@ -98,21 +105,20 @@ def _stay_reason(stay: IndexStay, rules: Rules) -> str | None:
     return _BY_DISPOSITION.get(stay.visit.disposition)
 
 
-def _next_stay(
-    visits: Iterable[Visit], index: Visit, discharge: datetime, rules: Rules
-) -> Visit | None:
-    """The first later stay that is not a part of this one."""
-    end, disposition = discharge, index.disposition
-    stays = [visit for visit in visits if _is_stay(visit, rules)]
-    for visit in sorted(stays, key=_start):
-        if visit.id == index.id or _start(visit) < discharge:
-            continue
-        if _same_stay(_start(visit) - end, disposition, rules):
-            end = visit.end.latest if visit.end else _start(visit)
-            disposition = visit.disposition
-            continue
-        return visit
-    return None
+def _whole_stay(
+    visits: Iterable[Visit], index: Visit, rules: Rules
+) -> tuple[Visit, Sequence[Visit]]:
+    """The part that the stay of `index` ends with, and the stays after it in order."""
+    later = [each for each in visits if _is_stay(each, rules) and _follows(each, index)]
+    later.sort(key=_start)
+    last = index
+    while later and _continues(later[0], last, rules):
+        last = _ending_later(last, later.pop(0))
+    return last, later
+
+
+def _follows(visit: Visit, index: Visit) -> bool:
+    return visit.id != index.id and index.end is not None and _start(visit) >= index.end.latest
 
 
 def _is_stay(visit: Visit, rules: Rules) -> bool:
@@ -120,9 +126,17 @@ def _is_stay(visit: Visit, rules: Rules) -> bool:
     return visit.role == "hospital" and happened(visit) and counts
 
 
-def _same_stay(gap: timedelta, disposition: str, rules: Rules) -> bool:
-    limit = rules.same_stay_transfer if disposition == "acute_hospital" else rules.same_stay
-    return limit is not None and gap <= limit
+def _continues(visit: Visit, last: Visit, rules: Rules) -> bool:
+    transfer = last.disposition == "acute_hospital" or visit.transferred_in
+    limit = rules.same_stay_transfer if transfer else rules.same_stay
+    return limit is not None and last.end is not None and _start(visit) - last.end.latest <= limit
+
+
+def _ending_later(one: Visit, other: Visit) -> Visit:
+    """Of two parts; one that is not over ends last."""
+    if one.end is None or other.end is None:
+        return one if one.end is None else other
+    return one if one.end.latest > other.end.latest else other
 
 
 def _label(following: Visit | None, discharge: datetime, rules: Rules) -> Readmission:

@@ -17,6 +17,7 @@ from fhir_mapping.when import When, parse_when
 
 _FOLDER = files("fhir_mapping") / "profiles"
 SHIPPED = ("us_core", "mimic", "synthea")
+_CPT_LENGTH = 5
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Profile:
         own = self._table("procedure")
         if system in own["systems"]:
             return True
-        numeric = system in own["cpt_systems"] and code.isdecimal()
+        numeric = system in own["cpt_systems"] and code.isdecimal() and len(code) == _CPT_LENGTH
         return numeric and own["cpt_low"] <= int(code) <= own["cpt_high"]
 
     def _table(self, name: str) -> Mapping[str, Any]:
@@ -114,8 +115,10 @@ def load_profile(name: str) -> Profile:
     Raises ProfileError where there is none, or where it does not parse.
     """
     try:
-        return Profile(_read(name)["name"], _merged(name))
-    except (OSError, KeyError, tomllib.TOMLDecodeError) as odd:
+        tables = _merged(name)
+        ZoneInfo(tables["timezone"])  # fails here, not at the first patient
+        return Profile(_read(name)["name"], tables)
+    except (OSError, KeyError, ValueError, RecursionError) as odd:
         known = ", ".join(SHIPPED)
         raise ProfileError(f"site profile {name}: not one of {known}, nor a TOML file") from odd
 

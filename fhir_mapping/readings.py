@@ -83,7 +83,7 @@ class Context:
         """A category; `unknown` is missing where the source was not read."""
         if level == "unknown" and not self.read(feature):
             return MISSING
-        return Reading(level, tuple(evidence))
+        return Reading(level, tuple(evidence) or (nothing_found(feature, level),))
 
     def notice(self, code: str, resource: str, feature: Feature | None = None) -> None:
         """Count something that a person should know about the data."""

@@ -25,6 +25,7 @@ from fhir_mapping.elements import (
     Reference,
 )
 from fhir_mapping.history import DataIssue
+from fhir_mapping.when import sortable
 
 
 class Resource(Element, frozen=True, tag_field="resourceType"):
@@ -239,14 +240,14 @@ def type_of(raw: bytes | msgspec.Raw) -> str:
 
 
 def latest_versions(resources: Iterable[AnyResource]) -> list[AnyResource]:
-    """One of each (type, id), the newest; the outcome does not depend on their order."""
-    newest: dict[tuple[str, str | bytes], AnyResource] = {}
+    """One of each (type, id), the newest, sorted: what follows cannot depend on their order."""
+    newest: dict[tuple[str, str], AnyResource] = {}
     for resource in resources:
-        key = (resource.type, resource.id or msgspec.json.encode(resource))
+        key = (resource.type, resource.id or msgspec.json.encode(resource).decode("latin-1"))
         held = newest.get(key)
         if held is None or _age(held) < _age(resource):
             newest[key] = resource
-    return list(newest.values())
+    return [newest[key] for key in sorted(newest)]
 
 
 def id_of(reference: Reference | str | None) -> str:
@@ -270,7 +271,7 @@ def subject_of(resource: AnyResource) -> str:
 def _age(resource: Resource) -> tuple[str, int, str, bytes]:
     meta = resource.meta or Meta()
     version = meta.version_id or ""
-    return (meta.last_updated or "", len(version), version, msgspec.json.encode(resource))
+    return (sortable(meta.last_updated or ""), len(version), version, msgspec.json.encode(resource))
 
 
 def _refused(raw: bytes | msgspec.Raw) -> DataIssue | None:

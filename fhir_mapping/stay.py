@@ -95,7 +95,7 @@ def _index_ed_visits(
         for each in visits
         if each.role == "ed" and happened(each) and _start(each) <= prediction_time
     ]
-    tied = [v for v in candidates if v.part_of == index.id or index.part_of == v.id]
+    tied = [v for v in candidates if index.id == v.part_of or (v.id and v.id == index.part_of)]
     seeds = tied or [v for v in candidates if _leads_into(v, admission)]
     if not seeds:
         return ()
@@ -118,11 +118,11 @@ def _merged(
     while grew:
         grew = False
         for each in candidates:
-            touches = _start(each) <= end and _end(each, prediction_time) >= start
+            each_ends = _known_end(each)
+            touches = _start(each) <= end and each_ends >= start
             if each.id not in merged and touches:
                 merged[each.id] = each
-                start = min(start, _start(each))
-                end = max(end, _end(each, prediction_time))
+                start, end = min(start, _start(each)), max(end, each_ends)
                 grew = True
     return tuple(sorted(merged.values(), key=lambda each: (_start(each), each.id)))
 
@@ -130,12 +130,18 @@ def _merged(
 def _departure(ed_visits: tuple[Visit, ...], prediction_time: datetime) -> datetime | None:
     if not ed_visits:
         return None
-    return min(max(_end(each, prediction_time) for each in ed_visits), prediction_time)
+    known = [each.end.latest for each in ed_visits if each.end]
+    return min(max(known, default=prediction_time), prediction_time)
 
 
 def _start(visit: Visit) -> datetime:
     assert visit.start is not None  # noqa: S101 - happened() holds for every caller
     return visit.start.earliest
+
+
+def _known_end(visit: Visit) -> datetime:
+    """Without an end it is only known to have begun: a forgotten visit must not reach until now."""
+    return visit.end.latest if visit.end else _start(visit)
 
 
 def _end(visit: Visit, prediction_time: datetime) -> datetime:

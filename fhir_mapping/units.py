@@ -4,6 +4,7 @@ An unknown or unfitting unit converts to nothing: it is never guessed. Between m
 of substance the analyte's molar mass is needed.
 """
 
+import re
 from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any
@@ -20,6 +21,8 @@ MOLAR_MASS = {"hemoglobin": 16114.5, "sodium": 22.98977}
 1.6114 g/dL); sodium from the IUPAC standard atomic weight."""
 
 _LONGEST = 32
+_EXCESSIVE = re.compile(r"\d{5}")
+"""No unit has such an exponent; the library would work on `10*999999999` for minutes."""
 _COUNTING = frozenset(("", "1", "{score}", "{level}", "{count}"))
 _REFUSED = (LarkError, PintError, InvalidUcumError, ValueError, TypeError, AttributeError, KeyError)
 
@@ -54,6 +57,8 @@ def _same(value: float) -> float:
 
 
 def _unit(code: str) -> Quantity[Any] | None:
+    if _EXCESSIVE.search(code):
+        return None
     try:
         unit = _registry().from_ucum(code)
     except _REFUSED:

@@ -109,6 +109,9 @@ def icu_days(context: Context, feature: Feature) -> Reading:
     if not found:
         return MISSING if stay.visit.unresolved_locations else context.zero(feature)
     days = _union([clipped for _, clipped in found]) / _DAY
+    if days > (feature.high or 0):
+        context.notice("clipped", "Encounter", feature)
+        days = feature.high or 0.0
     origins = {visit.id: visit for visit, _ in found}
     return Reading(
         days,

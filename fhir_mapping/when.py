@@ -16,6 +16,8 @@ _FORM = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:\d\d)?)?)?)?"
 )
 _TICK = timedelta(microseconds=1)
+_YEARS = range(1000, 9000)
+"""Outside, a date is a placeholder such as 0001-01-01 or 9999-12-31: it says nothing."""
 
 
 class When(msgspec.Struct, frozen=True, gc=False):
@@ -46,7 +48,7 @@ class When(msgspec.Struct, frozen=True, gc=False):
 def parse_when(text: str, zone: tzinfo) -> When | None:
     """Read a FHIR date, dateTime or instant; None where it is not one."""
     found = _FORM.fullmatch(text)
-    if not found:
+    if not found or int(found[1]) not in _YEARS:
         return None
     clock, offset = found[4], found[5]
     try:
@@ -55,6 +57,12 @@ def parse_when(text: str, zone: tzinfo) -> When | None:
         return _instant(text, offset, zone)
     except (ValueError, OverflowError):
         return None
+
+
+def sortable(text: str) -> str:
+    """An instant, in whatever zone it is written, as text that sorts by time; else empty."""
+    when = parse_when(text, UTC)
+    return when.earliest.isoformat(timespec="microseconds") if when else ""
 
 
 def exactly(moment: datetime) -> When:

@@ -1,63 +1,83 @@
-"""A FHIR export played back as hook requests: one for each finished hospital stay in it."""
+"""A FHIR export played back as hook requests: one for each finished hospital stay in it.
+
+As a server would answer the prefetch templates: a key for each resource type that was exported, the
+observations that are asked for, referenced Medications and Locations included. What is larger than
+a page is sent whole, for the service to call `partial`.
+"""
 
 import gzip
-import json
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from fhir_mapping.exports import export_files
-from fhir_mapping.prefetch import PREFETCH
+from fhir_mapping.prefetch import PREFETCH, templates
+from fhir_mapping.profiles import SHIPPED, load_profile
 from fhir_mapping.resources import id_of
 
 Resource = dict[str, Any]
 _NAMESPACE = uuid.UUID("0f3a1a52-6f0c-5a7e-9d0c-5a3c1b6f7e21")
+_SHARED = ("Location", "Medication")
 _TYPES = {template.resource_type for template in PREFETCH} | {"Medication"}
 _KEYS = {template.resource_type: template.key for template in PREFETCH if template.count}
 _HOSPITAL = {"IMP", "ACUTE", "NONAC", "OBSENC", "SS"}
 _MIMIC_HOSPITAL = "http://mimic.mit.edu/fhir/mimic/identifier/encounter-hosp"
 
 
-@dataclass
-class Chart:
-    """One patient's raw resources by type."""
+class _Reference(msgspec.Struct, frozen=True):
+    reference: str = ""
 
-    by_type: dict[str, list[Resource]] = field(default_factory=lambda: defaultdict(list))
+
+class _Head(msgspec.Struct, rename="camel"):
+    resource_type: str = ""
+    id: str = ""
+    subject: _Reference = _Reference()
+    beneficiary: _Reference = _Reference()
+
+
+_head = msgspec.json.Decoder(_Head)
+Lines = dict[str, list[bytes]]
+"""By resource type, as exported: only what is played is decoded."""
 
 
 @dataclass
 class Folder:
-    """An export: charts by patient, what belongs to no patient by reference, the types in it."""
+    """An export: lines by patient, what belongs to no patient by reference, the types in it."""
 
-    charts: dict[str, Chart] = field(default_factory=lambda: defaultdict(Chart))
+    charts: dict[str, Lines] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
     shared: dict[str, Resource] = field(default_factory=dict)
     types: set[str] = field(default_factory=set)
 
 
 def requests_of(path: Path) -> Iterator[tuple[str, Resource]]:
-    """(encounter id, request) of every finished hospital stay, patient by patient."""
+    """(encounter id, request) of every finished hospital stay, patient by patient.
+
+    The stays of one patient share what is in `prefetch`: copy before changing it.
+    """
     folder = read_folder(path)
     for patient in sorted(folder.charts):
-        chart = folder.charts[patient]
-        if not chart.by_type["Patient"]:
+        chart = {kind: _decoded(lines) for kind, lines in folder.charts[patient].items()}
+        if "Patient" not in chart:
             continue
         prefetch = _prefetch(folder, chart)
-        for encounter in sorted(chart.by_type["Encounter"], key=lambda each: each["id"]):
+        for encounter in sorted(chart.get("Encounter", ()), key=lambda each: str(each["id"])):
             if is_finished_stay(encounter):
                 yield encounter["id"], _request(patient, encounter, prefetch)
 
 
 def read_folder(path: Path) -> Folder:
-    """Every line of an export that a prefetch could hold."""
+    """Every line of an NDJSON export that a prefetch could hold."""
     folder = Folder()
     for file in export_files(path):
-        opened = gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open()
-        with opened as lines:
-            for line in lines:
-                _place(json.loads(line), folder)
+        for line in _lines(file):
+            if line.strip():
+                _place(line, folder)
     return folder
 
 
@@ -65,39 +85,75 @@ def is_finished_stay(encounter: Resource) -> bool:
     """Finished, and a hospital stay by its class, in MIMIC by its identifier."""
     systems = {each.get("system") for each in encounter.get("identifier", ())}
     mimic = any("mimic.mit.edu" in str(system) for system in systems)
-    hospital = (
-        _MIMIC_HOSPITAL in systems if mimic else encounter["class"].get("code") in _HOSPITAL
-    )
+    hospital = _MIMIC_HOSPITAL in systems if mimic else encounter["class"].get("code") in _HOSPITAL
     return hospital and encounter.get("status") == "finished"
 
 
-def _place(resource: Resource, folder: Folder) -> None:
-    kind = resource.get("resourceType")
+def _lines(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as plain:
+        yield from gzip.GzipFile(fileobj=plain) if file.suffix == ".gz" else plain
+
+
+def _decoded(lines: list[bytes]) -> list[Resource]:
+    return [msgspec.json.decode(line, type=Resource) for line in lines]
+
+
+def _place(line: bytes, folder: Folder) -> None:
+    head = _head.decode(line)
+    kind = head.resource_type
     if kind not in _TYPES:
         return
     folder.types.add(kind)
-    if kind in ("Location", "Medication"):
-        folder.shared[f"{kind}/{resource['id']}"] = resource
-        for identifier in resource.get("identifier", ()):
-            token = f"{identifier.get('system')}|{identifier.get('value')}"
-            folder.shared[f"{kind}/{token}"] = resource
+    if kind in _SHARED:
+        resource = msgspec.json.decode(line, type=Resource)
+        folder.shared |= dict.fromkeys(_names(kind, resource), resource)
         return
-    subject = resource if kind == "Patient" else resource.get("subject") or resource["beneficiary"]
-    patient = subject["id"] if kind == "Patient" else id_of(subject["reference"])
-    folder.charts[patient].by_type[kind].append(resource)
+    reference = head.subject.reference or head.beneficiary.reference
+    folder.charts[head.id if kind == "Patient" else id_of(reference)][kind].append(line)
 
 
-def _prefetch(folder: Folder, chart: Chart) -> dict[str, Any]:
+def _names(kind: str, resource: Resource) -> Iterator[str]:
+    """How others may refer to it: by id, or conditionally by an identifier."""
+    yield f"{kind}/{resource['id']}"
+    for identifier in resource.get("identifier", ()):
+        yield f"{kind}/{identifier.get('system')}|{identifier.get('value')}"
+
+
+def _prefetch(folder: Folder, chart: dict[str, list[Resource]]) -> Resource:
     """A key for each type of the export; a type that was not exported has none."""
-    found: dict[str, Any] = {"patient": chart.by_type["Patient"][0]}
+    found: Resource = {"patient": chart["Patient"][0]}
     for kind, key in _KEYS.items():
-        if kind == "Location" and kind in folder.types:
-            encounters = chart.by_type["Encounter"]
-            found[key] = _bundle([], _included(folder, encounters, "Location"))
-        elif kind in folder.types:
-            matches = chart.by_type[kind]
-            found[key] = _bundle(matches, _included(folder, matches, "Medication"))
+        if kind not in folder.types:
+            continue
+        matches = [each for each in chart.get(_searched(kind), ()) if _asked_for(each)]
+        included = "Location" if kind == "Location" else "Medication"
+        found[key] = _bundle(matches, _included(folder, matches, included))
     return found
+
+
+def _searched(kind: str) -> str:
+    """Locations are asked for as includes of the encounters."""
+    return "Encounter" if kind == "Location" else kind
+
+
+def _asked_for(resource: Resource) -> bool:
+    if resource["resourceType"] != "Observation":
+        return True
+    codings = resource.get("code", {}).get("coding", ())
+    return any(f"{each.get('system')}|{each.get('code')}" in _tokens() for each in codings)
+
+
+@cache
+def _tokens() -> frozenset[str]:
+    """The codes of the observations that the templates of some shipped profile ask for."""
+    queries = (
+        template.query
+        for name in SHIPPED
+        for template in templates(load_profile(name))
+        if template.key == "observations"
+    )
+    asked = (query.partition("&code=")[2].partition("&")[0] for query in queries)
+    return frozenset(token for codes in asked for token in codes.split(","))
 
 
 def _included(folder: Folder, resources: list[Resource], kind: str) -> list[Resource]:
@@ -128,7 +184,7 @@ def _bundle(matches: list[Resource], included: list[Resource]) -> Resource:
     }
 
 
-def _request(patient: str, encounter: Resource, prefetch: dict[str, Any]) -> Resource:
+def _request(patient: str, encounter: Resource, prefetch: Resource) -> Resource:
     return {
         "hook": "encounter-discharge",
         "hookInstance": str(uuid.uuid5(_NAMESPACE, encounter["id"])),
@@ -139,4 +195,3 @@ def _request(patient: str, encounter: Resource, prefetch: dict[str, Any]) -> Res
         },
         "prefetch": prefetch | {"encounter": encounter},
     }
-

@@ -1,0 +1,230 @@
+"""A patient's record drawn in a few rows: FHIR JSON -> history -> index stay -> answer.
+
+The usual patient `p` was born 1950-06-15 and has one finished stay, `stay`, from 10 March 2024
+12:00 to 15 March 12:00. `ed_visit()` puts an ED visit `ed` of four hours before it. A time is
+written `03-10 08:20` (of 2024, UTC); any other text goes into the record as it stands.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from fhir_mapping.extract import FeatureVector, extract
+from fhir_mapping.history import DataIssue, IndexStay, NoStay, PatientHistory, Sources
+from fhir_mapping.profiles import Profile, load_profile
+from fhir_mapping.reading import history_of
+from fhir_mapping.readings import Value
+from fhir_mapping.resources import KNOWN_TYPES, decode
+from fhir_mapping.stay import index_stay
+
+Resource = dict[str, Any]
+Rows = Resource | Iterable[Resource]
+
+READ: Sources = dict.fromkeys(sorted(KNOWN_TYPES), "read")
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
+SYSTEMS = {
+    "loinc": "http://loinc.org",
+    "snomed": "http://snomed.info/sct",
+    "icd10": "http://hl7.org/fhir/sid/icd-10-cm",
+    "icd9": "http://hl7.org/fhir/sid/icd-9-cm",
+    "pcs": "http://www.cms.gov/Medicare/Coding/ICD10",
+    "cpt": "http://www.ama-assn.org/go/cpt",
+    "mimic": "http://mimic.mit.edu/fhir/mimic/CodeSystem/",
+}
+_SHORT = re.compile(r"(\d\d-\d\d) (\d\d:\d\d)(:\d\d)?")
+
+
+def at(time: str | None) -> str | None:
+    """`03-10 08:20` is 2024-03-10T08:20:00Z."""
+    found = _SHORT.fullmatch(time or "")
+    return f"2024-{found[1]}T{found[2]}{found[3] or ':00'}Z" if found else time
+
+
+def moment(time: str) -> datetime:
+    """The instant of a short time."""
+    return datetime.fromisoformat(at(time) or "")
+
+
+def concept(*tokens: str, text: str | None = None) -> Resource:
+    """A CodeableConcept of `system|code` or `system|code|display`; systems by their short name."""
+    codings = []
+    for token in tokens:
+        system, code, display = (*token.split("|"), "", "")[:3]
+        name, _, rest = system.partition(":")
+        uri = SYSTEMS[name] + rest if name in SYSTEMS else system
+        codings.append(_stated(system=uri, code=code, display=display))
+    return _stated(coding=codings, text=text)
+
+
+def refer(reference: str | None) -> Resource | None:
+    return {"reference": reference} if reference else None
+
+
+def patient(**fields: Any) -> Resource:
+    usual = {"gender": "female", "birthDate": "1950-06-15"}
+    return _resource("Patient", "p", **usual | fields)
+
+
+def visit(
+    id_: str, class_: str, start: str | None, end: str | None = None, **fields: Any
+) -> Resource:
+    """An Encounter. `part_of` and `disposition`, `admit_source`, `priority` (codes) for short."""
+    part_of, source = fields.pop("part_of", None), fields.pop("admit_source", None)
+    disposition, priority = fields.pop("disposition", None), fields.pop("priority", None)
+    hospitalization = _stated(
+        admitSource=source and concept(f"s|{source}"),
+        dischargeDisposition=disposition and concept(f"s|{disposition}"),
+    )
+    own = {
+        "status": "finished",
+        "class": {"code": class_},
+        "period": _stated(start=at(start), end=at(end)),
+        "partOf": refer(part_of and f"Encounter/{part_of}"),
+        "hospitalization": hospitalization,
+        "priority": priority and concept(f"s|{priority}"),
+    }
+    return _resource("Encounter", id_, subject=refer("Patient/p"), **own | fields)
+
+
+def stay(start: str | None = "03-10 12:00", end: str | None = "03-15 12:00", **f: Any) -> Resource:
+    return visit("stay", f.pop("class_", "IMP"), start, end, **f)
+
+
+def ed_visit(
+    start: str = "03-10 08:00", end: str | None = "03-10 12:00", id_: str = "ed", **fields: Any
+) -> Resource:
+    return visit(id_, fields.pop("class_", "EMER"), start, end, **fields)
+
+
+def observations(table: str) -> list[Resource]:
+    """Rows `time | code | value | unit | more`: see `observation`; `more` is `key=value, ...`."""
+    rows = [line.split(" | ") for line in table.strip().splitlines()]
+    return [
+        observation(*(cell.strip() for cell in row[:4]), id_=f"o{n}", **_pairs(row[4:]))
+        for n, row in enumerate(rows)
+    ]
+
+
+def observation(time: str, code: str, value: str = "", unit: str = "", **more: str) -> Resource:
+    """`value`: a number, `<5`, `"words"`, `int 5`, a code `system|code|display`, or a blood
+    pressure `120/80`. `more`: id_, status, issued, updated, part_of, text (of a coded value)."""
+    own: Resource = {
+        "status": more.get("status", "final"),
+        "code": concept(code if "|" in code else f"loinc|{code}"),
+        "effectiveDateTime": at(time),
+        "issued": at(more.get("issued")),
+        "meta": _stated(lastUpdated=at(more.get("updated"))),
+        "partOf": [refer(more["part_of"])] if "part_of" in more else None,
+    }
+    own |= _valued(value, unit, more.get("text"))
+    return _resource("Observation", more.get("id_", "o"), subject=refer("Patient/p"), **own)
+
+
+def condition(code: str, *, kind: str | None = "problem-list-item", **more: Any) -> Resource:
+    """A Condition with a code `system|code`; `more`: id_, encounter, recorded, onset, abated,
+    clinical, verified."""
+    states = {"clinicalStatus": more.get("clinical"), "verificationStatus": more.get("verified")}
+    own = {
+        "code": concept(code),
+        "category": [concept(f"s|{kind}")] if kind else None,
+        "encounter": refer(more.get("encounter") and f"Encounter/{more['encounter']}"),
+        "recordedDate": at(more.get("recorded")),
+        "onsetDateTime": at(more.get("onset")),
+        "abatementDateTime": at(more.get("abated")),
+    }
+    own |= {name: concept(f"s|{state}") for name, state in states.items() if state}
+    return _resource("Condition", more.get("id_", "c"), subject=refer("Patient/p"), **own)
+
+
+def procedure(code: str, time: str | None, encounter: str | None = "stay", **more: Any) -> Resource:
+    own = {
+        "status": "completed",
+        "code": concept(code),
+        "performedDateTime": at(time),
+        "encounter": refer(encounter and f"Encounter/{encounter}"),
+    }
+    return _resource("Procedure", more.pop("id_", "pr"), subject=refer("Patient/p"), **own | more)
+
+
+def history(
+    *rows: Rows, profile: str | Profile | None = "us_core", issues: Iterable[DataIssue] = ()
+) -> PatientHistory:
+    """The rows with the usual patient and stay, unless the rows have their own of that id."""
+    flat = [patient(), stay()]
+    for row in rows:
+        flat += [row] if isinstance(row, dict) else row
+    unique = {(each["resourceType"], each["id"], _version(each)): each for each in flat}
+    decoded = [decode(json.dumps(each).encode()) for each in unique.values()]
+    noticed = [each for each in decoded if isinstance(each, DataIssue)]
+    kept = [each for each in decoded if each is not None and not isinstance(each, DataIssue)]
+    site = load_profile(profile) if isinstance(profile, str) else profile
+    return history_of(kept, profile=site, issues=[*issues, *noticed])
+
+
+def stay_of(
+    *rows: Rows, now: datetime = NOW, profile: str = "us_core", index: str = "stay"
+) -> IndexStay | NoStay:
+    return index_stay(history(*rows, profile=profile), index, now)
+
+
+def vector(
+    *rows: Rows,
+    sources: Sources = READ,
+    now: datetime = NOW,
+    profile: str | None = "us_core",
+    index: str = "stay",
+) -> FeatureVector:
+    known = history(*rows, profile=profile)
+    found = index_stay(known, index, now)
+    assert isinstance(found, IndexStay), found
+    return extract(known, found, sources)
+
+
+def value(feature: str, *rows: Rows, **options: Any) -> Value:
+    return vector(*rows, **options)[feature]
+
+
+def issue_codes(answer: FeatureVector, feature: str | None = None) -> set[str]:
+    """Codes of the issues, or of those that concern one feature."""
+    return {each.code for each in answer.issues if feature in (None, each.feature)}
+
+
+def _valued(value: str, unit: str, text: str | None) -> Resource:
+    if not value:
+        return {}
+    if "/" in value and "|" not in value and not value.startswith('"'):
+        parts = zip(("8480-6", "8462-4"), value.split("/"), strict=True)
+        return {
+            "component": [
+                {"code": concept(f"loinc|{code}"), **_valued(part, unit, None)}
+                for code, part in parts
+            ]
+        }
+    if value.startswith('"'):
+        return {"valueString": value.strip('"')}
+    if value.startswith("int "):
+        return {"valueInteger": int(value[4:])}
+    if "|" in value or text:
+        return {"valueCodeableConcept": concept(*filter(None, [value.strip("|")]), text=text)}
+    number = value.lstrip("<>=")
+    comparator = value.removesuffix(number)
+    return {"valueQuantity": _stated(value=float(number), comparator=comparator, unit=unit)}
+
+
+def _resource(kind: str, id_: str, **fields: Any) -> Resource:
+    return {"resourceType": kind, "id": id_, **_stated(**fields)}
+
+
+def _stated(**fields: Any) -> Resource:
+    return {name: each for name, each in fields.items() if each not in (None, "", {}, [])}
+
+
+def _pairs(cells: list[str]) -> dict[str, str]:
+    pairs = ",".join(cells).split(",")
+    return {k.strip(): v.strip() for k, _, v in (p.partition("=") for p in pairs) if k.strip()}
+
+
+def _version(resource: Resource) -> str:
+    return json.dumps(resource) if "meta" in resource else ""
