@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from time import perf_counter
 
 from fastapi import FastAPI, Request
-from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,7 +14,13 @@ from cds_service.assessment import Assessor
 from cds_service.dependencies import Clock, ServiceState, system_clock
 from cds_service.errors import FHIR_JSON, STATUS, ServiceError, StartRefusedError, operation_outcome
 from cds_service.hooks.routes import router
-from cds_service.observability import log_answer, log_failure, log_start, request_scope
+from cds_service.observability import (
+    configure_logging,
+    log_answer,
+    log_failure,
+    log_start,
+    request_scope,
+)
 from cds_service.settings import Settings
 from cds_service.storage.store import Store
 from cds_service.web.routes import ehr_page_router
@@ -29,7 +34,8 @@ from model.scoring import scorer_for
 
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     """The service as configured. Raises StartRefusedError where it must not start so."""
-    state = ServiceState(settings, _assessor(settings), Store(settings.database), clock)
+    state = ServiceState(settings, assessor_for(settings), Store(settings.database), clock)
+    configure_logging(settings.log_level)
     app = FastAPI(title="Readmit", lifespan=_lifespan, openapi_url=None)
     app.state.service = state
     app.include_router(router)
@@ -38,18 +44,12 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         app.include_router(ehr_page_router(settings.examples, clock=clock))
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(settings.cors_origins),
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
-        )
     app.add_middleware(_Observed)
     return app
 
 
-def _assessor(settings: Settings) -> Assessor:
+def assessor_for(settings: Settings) -> Assessor:
+    """The verified bundle with its scorer, and the site's choices. Raises StartRefusedError."""
     try:
         bundle = load_bundle(settings.bundle, mapping_digest=CATALOGUE.digest)
         profile = load_profile(settings.profile) if settings.profile else None

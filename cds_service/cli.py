@@ -67,9 +67,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
 def run(settings: Settings) -> None:
     """Build the application and serve it until stopped."""
     from cds_service.app import create_app
-    from cds_service.observability import configure_logging
 
-    configure_logging(settings.log_level)
     application = create_app(settings)
     where = f"http://{settings.host}:{settings.port}"
     _console.print(f"Discovery: {where}/cds-services", markup=False)

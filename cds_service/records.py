@@ -137,7 +137,7 @@ def _problem(resource: AnyResource, match: str | None) -> tuple[DataIssue, ...]:
     if resource.type != match and resource.type not in _SUPPORT:
         return (DataIssue("unexpected_resource", resource.type),)
     if resource.type in PATIENT_BOUND and not subject_of(resource):
-        return (DataIssue("no_subject", resource.type),)
+        return (DataIssue("subject_missing", resource.type),)
     return ()
 
 

@@ -1,10 +1,10 @@
 """Every setting of the service, once; each is also READMIT_<NAME> in the environment. No logic."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
 
@@ -33,9 +33,6 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(
         50 * MEBIBYTE, ge=1024, description="Largest request body accepted, in bytes."
-    )
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Browser origins that may call the service; none by default."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written."

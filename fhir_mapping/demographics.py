@@ -106,7 +106,7 @@ def oncology_service(context: Context, feature: Feature) -> Reading:
 def procedure(context: Context, feature: Feature) -> Reading:
     """Any procedure of the stay, before the prediction time, on the site's list.
 
-    Where the stay has procedures but none in a listed code system, a zero would be a guess.
+    Where some procedure of the stay is in no listed code system, a zero would be a guess.
     """
     stay = context.stay
     done = [
@@ -116,7 +116,9 @@ def procedure(context: Context, feature: Feature) -> Reading:
         or (not event.visit and event.time and event.time.since(stay.admission))
     ]
     known = [event for event in done if event.time and event.time.by(stay.prediction_time)]
-    listed = sorted((e for e in known if e.features), key=lambda e: e.origin.reference)
+    listed = sorted(
+        (e for e in known if "procedure_any" in e.features), key=lambda e: e.origin.reference
+    )
     if listed:
         first = listed[0]
         reason = f"on the site's list; {len(listed)} in this stay"
@@ -124,7 +126,7 @@ def procedure(context: Context, feature: Feature) -> Reading:
             feature, first.origin, 1.0, reason=reason, time=first.time, received=str(first.value)
         )
         return Reading(1.0, (evidence,))
-    if known:
+    if any(not event.features for event in known):
         context.notice("procedure_codes_not_listed", "Procedure", feature)
         return MISSING
     return context.zero(feature)

@@ -95,11 +95,13 @@ def condition_events(condition: Condition, profile: Profile) -> Found:
 
 
 def procedure_events(procedure: Procedure, profile: Profile) -> Found:
-    """A completed procedure; `features` says whether it is on the site's list."""
+    """A completed procedure; `features` says whether it is on the site's list: `procedure_any`,
+    `procedure_none`, or nothing where its code system is unknown."""
     if procedure.status != "completed":
         return
     codings = procedure.code.codings if procedure.code else ()
     listed = [c for c in codings if profile.is_procedure(c.system or "", c.code or "")]
+    told = any(profile.lists_procedures(c.system or "") for c in codings)
     if any(
         (coding.system or "", coding.code or "") in profile.row_procedures for coding in codings
     ):
@@ -109,7 +111,7 @@ def procedure_events(procedure: Procedure, profile: Profile) -> Found:
         origin=origin_of(procedure),
         time=profile.when(procedure.performed_date_time or starts(procedure.performed_period)),
         value=listed[0].code if listed else None,
-        features=frozenset(("procedure_any",) if listed else ()),
+        features=frozenset(("procedure_any",) if listed else ("procedure_none",) if told else ()),
         visit=id_of(procedure.encounter),
     )
 

@@ -26,8 +26,11 @@ from fhir_mapping.resources import (
 _SUFFIXES = (".ndjson", ".jsonl", ".json", ".ndjson.gz", ".jsonl.gz", ".json.gz")
 
 
+_NOTHING = msgspec.Raw(b"null")
+
+
 class _Entry(msgspec.Struct):
-    resource: msgspec.Raw | None = None
+    resource: msgspec.Raw = _NOTHING  # `Raw | None` would take null alone
 
 
 class _Bundle(msgspec.Struct):
@@ -113,4 +116,5 @@ def _entries(content: bytes, file: Path) -> Iterator[msgspec.Raw]:
         bundle = msgspec.json.decode(content, type=_Bundle)
     except (msgspec.MsgspecError, RecursionError) as broken:
         raise ExportError(f"{file}: a Bundle whose entries cannot be read") from broken
-    yield from (entry.resource for entry in bundle.entry or () if entry.resource)
+    resources = (entry.resource for entry in bundle.entry or ())
+    yield from (resource for resource in resources if bytes(resource) != bytes(_NOTHING))

@@ -103,6 +103,11 @@ class Profile:
         numeric = system in own["cpt_systems"] and code.isdecimal() and len(code) == _CPT_LENGTH
         return numeric and own["cpt_low"] <= int(code) <= own["cpt_high"]
 
+    def lists_procedures(self, system: str) -> bool:
+        """True for a code system of which the site's list says what counts and what does not."""
+        own = self._table("procedure")
+        return system in own["systems"] or system in own["cpt_systems"]
+
     def _table(self, name: str) -> Mapping[str, Any]:
         table: Mapping[str, Any] = self.tables[name]
         return table

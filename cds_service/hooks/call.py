@@ -102,6 +102,8 @@ def _string(where: str, raw: msgspec.Raw) -> str:
         raise MalformedRequestError(where, "missing.", "The hook requires it, as a string.")
     if not isinstance(text, str):
         raise MalformedRequestError(where, "not a string.", "The hook requires it, as a string.")
+    if not text.isprintable():
+        raise MalformedRequestError(where, "has control characters.", "Send printable text.")
     if not 0 < len(text) <= _LONGEST:
         raise MalformedRequestError(
             where, "empty or too long.", f"Send 1 to {_LONGEST} characters."

@@ -11,6 +11,7 @@ from cds_service.assessment import Assessment, Baseline, BaseRate, NotScored, Sc
 from cds_service.hooks.schemas import Card, Source
 from cds_service.hooks.wording import (
     GROUPS,
+    LIMITS,
     OWN_OUTCOMES,
     REASONS,
     SOURCES,
@@ -22,6 +23,7 @@ from cds_service.hooks.wording import (
 )
 from fhir_mapping.catalogue import CATALOGUE
 from fhir_mapping.extract import FeatureVector
+from fhir_mapping.history import DataIssue, tally
 from fhir_mapping.history import Source as ReadState
 from model.bundle import Bundle
 
@@ -184,6 +186,9 @@ def _basis(vector: FeatureVector, sources: Mapping[str, ReadState]) -> Iterator[
     yield f"**Based on {coverage.known} of {coverage.total} inputs:** {listed(groups)}."
     yield from _unread(sources)
     yield from _absent(vector)
+    if vector.issues:
+        noticed = [f"{each.code.replace('_', ' ')} ({each.count})" for each in _by_code(vector)]
+        yield f"**Noticed in the data:** {listed(noticed)}."
     yield f"**When:** {TIMINGS[vector.timing]}"
 
 
@@ -206,10 +211,15 @@ def _absent(vector: FeatureVector) -> Iterator[str]:
         yield f"**Not in the record:** {listed(labels[:_NAMED])}{tail}."
 
 
+def _by_code(vector: FeatureVector) -> Iterable[DataIssue]:
+    return tally(DataIssue(each.code, "", each.count) for each in vector.issues)
+
+
 def _about(bundle: Bundle, vector: FeatureVector | None) -> Iterator[str]:
     manifest = bundle.manifest
     digest = bundle.digest[:_SHORT_DIGEST]
     yield f"**About:** {plain(manifest.title)}, version {manifest.version}, {digest}. {plain(manifest.notice)}"
+    yield LIMITS
     if vector:
         how = "detected from the data" if vector.profile_detected else "as set"
         yield f"Site profile: {plain(vector.profile)}, {how}."

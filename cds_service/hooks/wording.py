@@ -68,12 +68,17 @@ OWN_OUTCOMES = (
     "Each figure is its study's, for that study's outcome and patients:"
     " not a probability for this patient."
 )
+LIMITS = (
+    "Unplanned readmission here means not elective; CMS's planned-readmission algorithm is not"
+    " applied. For review by a clinician; regulatory status not determined."
+)
 _MARKUP = re.compile(r"([\\`*_\[\]|#~])")
 
 
 def plain(text: str) -> str:
     """Text that Markdown and HTML show as it is."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    shown = "".join(each for each in text if each.isprintable() or each.isspace())
+    escaped = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _MARKUP.sub(r"\\\1", " ".join(escaped.split()))
 
 

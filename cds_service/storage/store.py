@@ -22,7 +22,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         try:
-            self._engine = create_async_engine(url)
+            self._engine = create_async_engine(url, hide_parameters=True)
         except (SQLAlchemyError, ImportError, ValueError):
             raise StartRefusedError(_UNUSABLE) from None
         if self._engine.dialect.name == "sqlite":
@@ -34,6 +34,7 @@ class Store:
             async with self._engine.begin() as connection:
                 await connection.run_sync(upgrade)
         except (SQLAlchemyError, OSError):
+            await self.close()
             raise StartRefusedError(_UNUSABLE) from None
 
     async def add(self, row: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -106,11 +106,11 @@ REFUSED = {
 
 
 @pytest.fixture
-def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+def everything_logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """Every logger at DEBUG, with the configuration that `readmit serve` makes."""
     caplog.set_level(logging.DEBUG)
     configure_logging("debug")
-    yield caplog
+    return caplog
 
 
 async def post(folder: Path, body: bytes, *, path: str = URL, spoil: str = "") -> httpx.Response:

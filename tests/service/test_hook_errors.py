@@ -234,6 +234,7 @@ STRANGE = {
     "a value of 30 digits": WHOLE.replace(b"10.2", b"1" * 30),
     "a value of 400 digits": WHOLE.replace(b"10.2", b"1" * 400),
     "a fractional value beyond doubles": WHOLE.replace(b"10.2", b"1e999"),
+    "a body large enough for a thread of its own": WHOLE + b" " * 1024 * 1024,
     "unknown members": changed("extension", {"org.example": {"a": [None]}}),
     "a token": changed("fhirAuthorization", {"access_token": "secret"}),
     "an unknown prefetch key": changed("prefetch.others", "<html>"),

@@ -224,7 +224,7 @@ def test_a_resource_that_is_nobodys_is_dropped_and_counted() -> None:
     orphan = observation("718-7", 9, "g/dL", "2026-11-15", subject={"display": "a name"})
     found = gathered(call(observations=searchset(HEMOGLOBIN, orphan)))
     assert len(of_type(found, "Observation")) == 1
-    assert codes(found) == {"no_subject": 1}
+    assert codes(found) == {"subject_missing": 1}
 
 
 def test_a_malformed_entry_costs_itself_only() -> None:

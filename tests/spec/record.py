@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fhir_mapping.extract import FeatureVector, extract
-from fhir_mapping.history import DataIssue, IndexStay, NoStay, PatientHistory, Sources
+from fhir_mapping.history import DataIssue, IndexStay, NoStay, PatientHistory, Source, Sources
 from fhir_mapping.profiles import Profile, load_profile
 from fhir_mapping.reading import history_of
 from fhir_mapping.readings import Value
@@ -33,7 +33,13 @@ SYSTEMS = {
     "cpt": "http://www.ama-assn.org/go/cpt",
     "mimic": "http://mimic.mit.edu/fhir/mimic/CodeSystem/",
 }
+_BAR = re.compile(r"(?<!\S)\|(?!\S)")
 _SHORT = re.compile(r"(\d\d-\d\d) (\d\d:\d\d)(:\d\d)?")
+
+
+def read_all_but(**others: Source) -> Sources:
+    """Every resource type read, but these: `Location="not_read"`."""
+    return {**READ, **others}
 
 
 def at(time: str | None) -> str | None:
@@ -70,7 +76,8 @@ def patient(**fields: Any) -> Resource:
 def visit(
     id_: str, class_: str, start: str | None, end: str | None = None, **fields: Any
 ) -> Resource:
-    """An Encounter. `part_of` and `disposition`, `admit_source`, `priority` (codes) for short."""
+    """An Encounter. For short `part_of`, `reason` (words) and codes: `disposition`,
+    `admit_source`, `priority`."""
     part_of, source = fields.pop("part_of", None), fields.pop("admit_source", None)
     disposition, priority = fields.pop("disposition", None), fields.pop("priority", None)
     hospitalization = _stated(
@@ -84,6 +91,7 @@ def visit(
         "partOf": refer(part_of and f"Encounter/{part_of}"),
         "hospitalization": hospitalization,
         "priority": priority and concept(f"s|{priority}"),
+        "reasonCode": [concept(text=fields.pop("reason"))] if "reason" in fields else None,
     }
     return _resource("Encounter", id_, subject=refer("Patient/p"), **own | fields)
 
@@ -100,16 +108,16 @@ def ed_visit(
 
 def observations(table: str) -> list[Resource]:
     """Rows `time | code | value | unit | more`: see `observation`; `more` is `key=value, ...`."""
-    rows = [line.split(" | ") for line in table.strip().splitlines()]
+    rows = [_BAR.split(line.strip()) for line in table.strip().splitlines()]
     return [
-        observation(*(cell.strip() for cell in row[:4]), id_=f"o{n}", **_pairs(row[4:]))
+        observation(*(cell.strip() for cell in row[:4]), **{"id": f"o{n}"} | _pairs(row[4:]))
         for n, row in enumerate(rows)
     ]
 
 
 def observation(time: str, code: str, value: str = "", unit: str = "", **more: str) -> Resource:
     """`value`: a number, `<5`, `"words"`, `int 5`, a code `system|code|display`, or a blood
-    pressure `120/80`. `more`: id_, status, issued, updated, part_of, text (of a coded value)."""
+    pressure `120/80`. `more`: id, status, issued, updated, part_of, text (of a coded value)."""
     own: Resource = {
         "status": more.get("status", "final"),
         "code": concept(code if "|" in code else f"loinc|{code}"),
@@ -119,11 +127,11 @@ def observation(time: str, code: str, value: str = "", unit: str = "", **more: s
         "partOf": [refer(more["part_of"])] if "part_of" in more else None,
     }
     own |= _valued(value, unit, more.get("text"))
-    return _resource("Observation", more.get("id_", "o"), subject=refer("Patient/p"), **own)
+    return _resource("Observation", more.get("id", "o"), subject=refer("Patient/p"), **own)
 
 
 def condition(code: str, *, kind: str | None = "problem-list-item", **more: Any) -> Resource:
-    """A Condition with a code `system|code`; `more`: id_, encounter, recorded, onset, abated,
+    """A Condition with a code `system|code`; `more`: id, encounter, recorded, onset, abated,
     clinical, verified."""
     states = {"clinicalStatus": more.get("clinical"), "verificationStatus": more.get("verified")}
     own = {
@@ -135,7 +143,7 @@ def condition(code: str, *, kind: str | None = "problem-list-item", **more: Any)
         "abatementDateTime": at(more.get("abated")),
     }
     own |= {name: concept(f"s|{state}") for name, state in states.items() if state}
-    return _resource("Condition", more.get("id_", "c"), subject=refer("Patient/p"), **own)
+    return _resource("Condition", more.get("id", "c"), subject=refer("Patient/p"), **own)
 
 
 def procedure(code: str, time: str | None, encounter: str | None = "stay", **more: Any) -> Resource:
@@ -145,7 +153,7 @@ def procedure(code: str, time: str | None, encounter: str | None = "stay", **mor
         "performedDateTime": at(time),
         "encounter": refer(encounter and f"Encounter/{encounter}"),
     }
-    return _resource("Procedure", more.pop("id_", "pr"), subject=refer("Patient/p"), **own | more)
+    return _resource("Procedure", more.pop("id", "pr"), subject=refer("Patient/p"), **own | more)
 
 
 def history(

@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("card_uuid", sa.String(36), nullable=False),
         sa.Column("outcome", sa.String(16), nullable=False),
         sa.Column("reason", sa.String(64), nullable=True),
-        sa.Column("probability", sa.Float(), nullable=True),
+        sa.Column("probability", sa.Double(), nullable=True),
         sa.Column("lace_points", sa.Integer(), nullable=True),
         sa.Column("hospital_points", sa.Integer(), nullable=True),
         sa.Column("known_inputs", sa.Integer(), nullable=True),
@@ -35,7 +35,7 @@ def upgrade() -> None:
         sa.Column("bundle_digest", sa.String(64), nullable=False),
         sa.Column("mapping_digest", sa.String(64), nullable=False),
         sa.Column("vector_digest", sa.String(64), nullable=True),
-        sa.Column("duration_ms", sa.Float(), nullable=False),
+        sa.Column("duration_ms", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_assessment"),
     )
     for column in _INDEXED:

@@ -1,0 +1,70 @@
+"""The reference pages name what the code has: issue codes, reasons, settings, bundle, commands."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cds_service.cli import app
+from cds_service.hooks.wording import GROUPS, REASONS, SOURCES
+from cds_service.settings import Settings
+from fhir_mapping.catalogue import CATALOGUE, COVERAGE_GROUPS
+from fhir_mapping.issues import ISSUES
+from fhir_mapping.prefetch import PREFETCH
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("fhir_mapping", "cds_service")
+_WRITTEN = re.compile(r'(?:DataIssue|notice|_issue)\(\s*"([a-z_]+)"')
+_RETURNED = re.compile(r'return "([a-z_]+)"')
+_REFUSED = re.compile(r'(?:NoStay\(|NotScored\([^,]*, |return )"([a-z_]+)"')
+
+
+def sources(*packages: str) -> str:
+    files = [path for name in packages for path in sorted((ROOT / name).rglob("*.py"))]
+    return "\n".join(path.read_text("utf-8") for path in files)
+
+
+def test_every_issue_that_is_noticed_has_a_meaning() -> None:
+    written = set(_WRITTEN.findall(sources(*PACKAGES)))
+    assert written <= set(ISSUES)
+
+
+def test_every_meaning_belongs_to_an_issue_that_can_occur() -> None:
+    code = sources(*PACKAGES).replace((ROOT / "fhir_mapping" / "issues.py").read_text("utf-8"), "")
+    assert [name for name in ISSUES if f'"{name}"' not in code] == []
+
+
+def test_every_reason_has_words() -> None:
+    stay = (ROOT / "fhir_mapping" / "stay.py").read_text("utf-8")
+    outcomes = (ROOT / "fhir_mapping" / "outcomes.py").read_text("utf-8")
+    assessment = (ROOT / "cds_service" / "assessment.py").read_text("utf-8")
+    given = set(_RETURNED.findall(stay + outcomes)) | set(_REFUSED.findall(assessment))
+    assert given - {"encounter_unknown"} <= set(REASONS)
+
+
+def test_every_source_and_group_has_words() -> None:
+    assert {template.resource_type for template in PREFETCH} <= set(SOURCES)
+    assert set(COVERAGE_GROUPS) == set(GROUPS)
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("features.md", CATALOGUE.names),
+        ("issues.md", tuple(ISSUES)),
+        ("settings.md", tuple(f"READMIT_{name.upper()}" for name in Settings.model_fields)),
+        ("prefetch.md", tuple(template.key for template in PREFETCH)),
+        ("coverage.md", CATALOGUE.names),
+    ],
+)
+def test_a_page_names_everything(page: str, names: tuple[str, ...]) -> None:
+    text = (ROOT / "docs" / "reference" / page).read_text("utf-8")
+    assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_every_command_explains_itself() -> None:
+    for command in ("serve", "extract"):
+        shown = CliRunner().invoke(app, [command, "--help"])
+        assert shown.exit_code == 0
+        assert "Usage" in shown.output
