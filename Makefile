@@ -30,7 +30,8 @@ test: $(BIN)/.complete
 	@$(BIN)/pytest -m "not slow" -n auto
 
 test-all: $(BIN)/.complete
-	@$(BIN)/pytest -n auto --cov
+	@$(BIN)/pytest -m "not slow" -n auto --cov
+	@$(BIN)/pytest -m slow -n auto
 
 check: $(BIN)/.complete
 	@failed=0; broken=""; for step in $(CHECKS); do \

@@ -116,7 +116,8 @@ def _name(use: MedicationUse, known: Medications) -> str:
         return ""
     medication = _referenced(use, reference, known)
     name = _medication_name(medication, known) if medication else ""
-    return _plain(name or reference.display or id_of(reference))
+    local = (reference.reference or "").startswith("#")  # names nothing outside its resource
+    return _plain(name or reference.display or ("" if local else id_of(reference)))
 
 
 def _referenced(use: MedicationUse, reference: Reference, known: Medications) -> Medication | None:

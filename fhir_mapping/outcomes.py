@@ -118,7 +118,16 @@ def _whole_stay(
 
 
 def _follows(visit: Visit, index: Visit) -> bool:
-    return visit.id != index.id and index.end is not None and _start(visit) >= index.end.latest
+    gap = _gap(index, visit)
+    return visit.id != index.id and gap is not None and gap >= timedelta()
+
+
+def _gap(last: Visit, visit: Visit) -> timedelta | None:
+    """From one stay's end to the other's start; by date where only the days are known."""
+    if last.end is None or visit.start is None:
+        return None
+    by_date = last.end.dated and visit.start.dated
+    return visit.start.earliest - (last.end.earliest if by_date else last.end.latest)
 
 
 def _is_stay(visit: Visit, rules: Rules) -> bool:
@@ -129,7 +138,8 @@ def _is_stay(visit: Visit, rules: Rules) -> bool:
 def _continues(visit: Visit, last: Visit, rules: Rules) -> bool:
     transfer = last.disposition == "acute_hospital" or visit.transferred_in
     limit = rules.same_stay_transfer if transfer else rules.same_stay
-    return limit is not None and last.end is not None and _start(visit) - last.end.latest <= limit
+    gap = _gap(last, visit)
+    return limit is not None and gap is not None and gap <= limit
 
 
 def _ending_later(one: Visit, other: Visit) -> Visit:

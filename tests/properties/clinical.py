@@ -1,6 +1,7 @@
 """Random events of a record: measured values, diagnoses, procedures, payers, drugs."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from tests.properties.chance import Chance, Span
@@ -31,6 +32,10 @@ _DIAGNOSES = (
     (ICD10, "E11.22"),
     (ICD10, "C79.51"),
     (ICD10, "j449"),
+    (ICD10, "I21.4"),
+    (ICD10, "K74.60"),
+    (ICD10, "N18.6"),
+    (ICD10, "F10.20"),
     (ICD9, "428.0"),
     (ICD9, "250.00"),
     (SNOMED, "44054006"),
@@ -46,28 +51,41 @@ def event(chance: Chance) -> Resource:
 
 
 def later_event(chance: Chance, span: Span) -> Resource:
-    """An event in so many days after the admission; all its times are stated, and whole."""
+    """An event in so many days after the admission; all its times are stated, and whole. A result
+    may be of the stay itself, if it was issued then."""
     made = chance.one(_KINDS)(chance, lambda: chance.instant(chance.moment(span)))
-    time = chance.instant(chance.moment(span))
-    return made | {name: time for name in _TIMES[made["resourceType"]]} | _period(made, time)
+    time, kind = chance.instant(chance.moment(span)), made["resourceType"]
+    if kind == "Observation" and chance.once_in(2):
+        return made | {"effectiveDateTime": chance.written(chance.one(SPANS)), "issued": time}
+    period = {_PERIODS[kind]: {"start": time}} if kind in _PERIODS else {}
+    return made | dict.fromkeys(_TIMES.get(kind, ()), time) | period
 
 
-def _period(made: Resource, time: str) -> Resource:
-    kinds = {"Coverage": "period", "MedicationAdministration": "effectivePeriod"}
-    name = kinds.get(made["resourceType"])
-    return {name: {"start": time}} if name else {}
+def twin(chance: Chance, observation: Resource) -> Resource:
+    """The same measured again at the same time: another result, or a corrected version of it."""
+    version = {"lastUpdated": chance.instant(chance.moment((-0.1, 0.1))), "versionId": "2"}
+    return observation | _value(chance, MEASURES["hemoglobin"]) | {"meta": version}
+
+
+def vital_signs(chance: Chance, moment: datetime) -> list[Resource]:
+    """Every measure once, whole and final: what triage writes down."""
+    return [
+        _of_patient(chance, "Observation", {})
+        | _value(chance, measure)
+        | {"status": "final", "effectiveDateTime": chance.instant(moment)}
+        for measure in MEASURES.values()
+    ]
 
 
 _TIMES = {
     "Observation": ("effectiveDateTime",),
     "Condition": ("recordedDate",),
     "Procedure": ("performedDateTime",),
-    "Coverage": (),
     "MedicationRequest": ("authoredOn",),
     "MedicationStatement": ("dateAsserted",),
     "MedicationDispense": ("whenHandedOver",),
-    "MedicationAdministration": (),
 }
+_PERIODS = {"Coverage": "period", "MedicationAdministration": "effectivePeriod"}
 
 
 def _of_patient(chance: Chance, kind: str, members: Resource) -> Resource:

@@ -1,16 +1,18 @@
-"""How hard the properties are tried: a handful of examples in the default run, more in the full."""
+"""How hard the properties are tried: some examples in the default run, many in the full one."""
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-QUICK, THOROUGH = 12, 60
+TRIES = {"properties": (40, 6000), "fuzz": (60, 3000), "real": (6, 30)}
+"""Profile -> examples for each property, in the default run and in the full one."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     quick = "not slow" in str(config.option.markexpr)
-    settings.register_profile(
-        "properties",
-        parent=settings.get_profile("readmit"),
-        max_examples=QUICK if quick else THOROUGH,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
+    for name, (few, many) in TRIES.items():
+        settings.register_profile(
+            name,
+            parent=settings.get_profile("readmit"),
+            max_examples=few if quick else many,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        )

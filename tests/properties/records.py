@@ -46,18 +46,23 @@ SEEDS = st.integers(0, 2**20)
 
 def records() -> st.SearchStrategy[Record]:
     """Records whose index stay can be read; all else is left to chance."""
-    return st.builds(record, SEEDS, st.integers(0, 45))
+    return st.builds(record, SEEDS, st.integers(0, 60))
 
 
 def record(seed: int, events: int) -> Record:
     """The record of a seed, with so many events."""
     chance = Chance(seed)
-    over = None if chance.once_in(4) else chance.moment((0, 30))
+    days = 900 if chance.once_in(8) else 30
+    over = None if chance.once_in(4) else chance.moment((0, days))
     found = [_patient(chance), _index(chance, over)]
-    found += [_index_ed(chance)] if not chance.once_in(4) else []
+    arrival = ADMISSION if chance.once_in(4) else chance.moment((-0.5, -0.2))
+    found += [_index_ed(chance, arrival)] if arrival < ADMISSION else []
+    if not chance.once_in(3):
+        found += numbered("first", clinical.vital_signs(chance, arrival + timedelta(minutes=9)))
     found += numbered("visit", [_visit(chance, (-500, 40)) for _ in range(chance.number(0, 7))])
     found += PLACES if not chance.once_in(4) else ()
     found += numbered("event", [clinical.event(Chance((seed, n))) for n in range(events)])
+    found += _twins(chance, found)
     clock = chance.moment((1, 60))
     return Record(tuple(found), "stay", max(clock, over) if over else clock)
 
@@ -92,6 +97,13 @@ def numbered(prefix: str, resources: Sequence[Resource]) -> list[Resource]:
     return [each | {"id": f"{prefix}-{n}"} for n, each in enumerate(resources)]
 
 
+def _twins(chance: Chance, found: Sequence[Resource]) -> list[Resource]:
+    """Other results of the same moment, and other versions of the same result."""
+    results = [each for each in found if "valueQuantity" in each and not chance.once_in(3)]
+    again = [clinical.twin(chance, each) for each in results]
+    return [each | {"id": f"{each['id']}b"} if chance.once_in(2) else each for each in again]
+
+
 def _patient(chance: Chance) -> Resource:
     race = {"url": "ombCategory", "valueCoding": {"code": chance.one(("2106-3", "2054-5", "UNK"))}}
     members: Resource = {
@@ -109,12 +121,13 @@ def _index(chance: Chance, over: datetime | None) -> Resource:
     period |= {"end": chance.instant(over)} if over else {}
     stay: Resource = {"status": "finished" if over else "in-progress", "subject": PATIENT}
     stay |= {"period": period, "class": {"system": ACT, "code": "IMP"}, "id": "stay"}
-    return {"resourceType": "Encounter", **chance.some(_details(chance, (0, 20))), **stay}
+    days = (over - ADMISSION) / timedelta(days=1) if over else 20
+    return {"resourceType": "Encounter", **chance.some(_details(chance, (0, days))), **stay}
 
 
-def _index_ed(chance: Chance) -> Resource:
+def _index_ed(chance: Chance, arrival: datetime) -> Resource:
     """The ED visit that led into the stay: tied to it, or only close in time."""
-    period = {"start": chance.moment((-0.5, -0.2)), "end": chance.moment((-0.2, 0.05))}
+    period = {"start": arrival, "end": chance.moment((-0.2, 0.05))}
     visit: Resource = {"resourceType": "Encounter", "id": "ed", "status": "finished"}
     visit |= {"class": {"system": ACT, "code": "EMER"}, "subject": PATIENT}
     visit |= {"period": {edge: chance.instant(moment) for edge, moment in period.items()}}

@@ -7,16 +7,17 @@ written `03-10 08:20` (of 2024, UTC); any other text goes into the record as it 
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from fhir_mapping.extract import FeatureVector, extract
 from fhir_mapping.history import DataIssue, IndexStay, NoStay, PatientHistory, Source, Sources
-from fhir_mapping.profiles import Profile, load_profile
+from fhir_mapping.profiles import load_profile
 from fhir_mapping.reading import history_of
 from fhir_mapping.readings import Value
 from fhir_mapping.resources import KNOWN_TYPES, decode
+from fhir_mapping.scores import PointScore
 from fhir_mapping.stay import index_stay
 
 Resource = dict[str, Any]
@@ -108,11 +109,9 @@ def ed_visit(
 
 def observations(table: str) -> list[Resource]:
     """Rows `time | code | value | unit | more`: see `observation`; `more` is `key=value, ...`."""
-    rows = [_BAR.split(line.strip()) for line in table.strip().splitlines()]
-    return [
-        observation(*(cell.strip() for cell in row[:4]), **{"id": f"o{n}"} | _pairs(row[4:]))
-        for n, row in enumerate(rows)
-    ]
+    lines = enumerate(table.strip().splitlines())
+    rows = [(n, [cell.strip() for cell in _BAR.split(line.strip())]) for n, line in lines]
+    return [observation(*row[:4], **{"id": f"o{n}"} | _pairs(row[4:])) for n, row in rows]
 
 
 def observation(time: str, code: str, value: str = "", unit: str = "", **more: str) -> Resource:
@@ -156,25 +155,28 @@ def procedure(code: str, time: str | None, encounter: str | None = "stay", **mor
     return _resource("Procedure", more.pop("id", "pr"), subject=refer("Patient/p"), **own | more)
 
 
-def history(
-    *rows: Rows, profile: str | Profile | None = "us_core", issues: Iterable[DataIssue] = ()
-) -> PatientHistory:
+def drug(kind: str, name: str, id_: str = "", **fields: Any) -> Resource:
+    """A medication resource; `name` is its text, or a reference `Medication/x` or `#x`."""
+    by_reference = name.startswith(("Medication/", "#"))
+    what = refer(name) if by_reference else concept(text=name)
+    own = {"medicationReference" if by_reference else "medicationCodeableConcept": what}
+    return _resource(kind, id_ or name, subject=refer("Patient/p"), **own | fields)
+
+
+def history(*rows: Rows, profile: str | None = "us_core") -> PatientHistory:
     """The rows with the usual patient and stay, unless the rows have their own of that id."""
     flat = [patient(), stay()]
     for row in rows:
         flat += [row] if isinstance(row, dict) else row
-    unique = {(each["resourceType"], each["id"], _version(each)): each for each in flat}
+    unique = {_key(each): each for each in flat}
     decoded = [decode(json.dumps(each).encode()) for each in unique.values()]
-    noticed = [each for each in decoded if isinstance(each, DataIssue)]
     kept = [each for each in decoded if each is not None and not isinstance(each, DataIssue)]
-    site = load_profile(profile) if isinstance(profile, str) else profile
-    return history_of(kept, profile=site, issues=[*issues, *noticed])
+    assert len(kept) == len(unique), "a row that FHIR would not have"
+    return history_of(kept, profile=load_profile(profile) if profile else None)
 
 
-def stay_of(
-    *rows: Rows, now: datetime = NOW, profile: str = "us_core", index: str = "stay"
-) -> IndexStay | NoStay:
-    return index_stay(history(*rows, profile=profile), index, now)
+def stay_of(*rows: Rows, now: datetime = NOW, index: str = "stay") -> IndexStay | NoStay:
+    return index_stay(history(*rows), index, now)
 
 
 def vector(
@@ -182,12 +184,20 @@ def vector(
     sources: Sources = READ,
     now: datetime = NOW,
     profile: str | None = "us_core",
-    index: str = "stay",
 ) -> FeatureVector:
     known = history(*rows, profile=profile)
-    found = index_stay(known, index, now)
-    assert isinstance(found, IndexStay), found
-    return extract(known, found, sources)
+    return extract(known, _found(index_stay(known, "stay", now)), sources)
+
+
+def scored(
+    score: Callable[[PatientHistory, IndexStay, Sources], PointScore],
+    *rows: Rows,
+    sources: Sources = READ,
+    now: datetime = NOW,
+) -> PointScore:
+    """LACE or HOSPITAL of the usual stay."""
+    known = history(*rows)
+    return score(known, _found(index_stay(known, "stay", now)), sources)
 
 
 def value(feature: str, *rows: Rows, **options: Any) -> Value:
@@ -199,17 +209,17 @@ def issue_codes(answer: FeatureVector, feature: str | None = None) -> set[str]:
     return {each.code for each in answer.issues if feature in (None, each.feature)}
 
 
+def _found(stay_: IndexStay | NoStay) -> IndexStay:
+    assert isinstance(stay_, IndexStay), stay_
+    return stay_
+
+
 def _valued(value: str, unit: str, text: str | None) -> Resource:
     if not value:
         return {}
     if "/" in value and "|" not in value and not value.startswith('"'):
-        parts = zip(("8480-6", "8462-4"), value.split("/"), strict=True)
-        return {
-            "component": [
-                {"code": concept(f"loinc|{code}"), **_valued(part, unit, None)}
-                for code, part in parts
-            ]
-        }
+        parts = zip(("loinc|8480-6", "loinc|8462-4"), value.split("/"), strict=True)
+        return {"component": [{"code": concept(c), **_valued(v, unit, None)} for c, v in parts]}
     if value.startswith('"'):
         return {"valueString": value.strip('"')}
     if value.startswith("int "):
@@ -234,5 +244,7 @@ def _pairs(cells: list[str]) -> dict[str, str]:
     return {k.strip(): v.strip() for k, _, v in (p.partition("=") for p in pairs) if k.strip()}
 
 
-def _version(resource: Resource) -> str:
-    return json.dumps(resource) if "meta" in resource else ""
+def _key(resource: Resource) -> tuple[str, ...]:
+    """Rows with a `meta` are versions that stand side by side."""
+    version = json.dumps(resource) if "meta" in resource else ""
+    return resource["resourceType"], resource["id"], version

@@ -5,7 +5,18 @@ from typing import Any
 
 import pytest
 
-from tests.spec.record import Resource, at, concept, read_all_but, refer, stay, value, vector, visit
+from tests.spec.record import (
+    Resource,
+    at,
+    concept,
+    issue_codes,
+    read_all_but,
+    refer,
+    stay,
+    value,
+    vector,
+    visit,
+)
 
 ICU_CODE = "http://terminology.hl7.org/CodeSystem/v3-RoleCode|ICU"
 
@@ -167,6 +178,13 @@ def test_days_within_the_index_stay(entries: list[tuple[str, str | None]], days:
     answer = vector(UNIT, rows)
     assert answer["icu_los_days"] == days
     assert answer["n_icu_365d"] == 0
+
+
+def test_days_are_clipped() -> None:
+    row = stay("2023-06-01T00:00:00Z", location=[at_place("2023-06-01T00:00:00Z", None)])
+    answer = vector(UNIT, row)
+    assert answer["icu_los_days"] == 200
+    assert issue_codes(answer, "icu_los_days") == {"clipped"}
 
 
 def test_an_unknown_location_leaves_a_zero_open_but_not_a_count() -> None:
