@@ -1,6 +1,7 @@
 """`readmit`: the command line of the service side."""
 
 import ipaddress
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,9 +18,14 @@ app.command("extract")(extract_command)
 _console = Console(stderr=True)
 
 
-@app.callback()
-def readmit() -> None:
+@app.callback(invoke_without_command=True)
+def readmit(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
     """Readmit: who is likely to come back unplanned within 30 days, and why."""
+    if version:
+        typer.echo(metadata.version("readmit-cds"))
+        raise typer.Exit
 
 
 @app.command()
