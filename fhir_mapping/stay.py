@@ -113,18 +113,18 @@ def _leads_into(visit: Visit, admission: datetime) -> bool:
 def _merged(
     seed: Visit, candidates: Iterable[Visit], prediction_time: datetime
 ) -> tuple[Visit, ...]:
-    merged, start, end = {seed.id: seed}, _start(seed), _end(seed, prediction_time)
-    grew = True
-    while grew:
-        grew = False
-        for each in candidates:
-            each_ends = _known_end(each)
-            touches = _start(each) <= end and each_ends >= start
-            if each.id not in merged and touches:
-                merged[each.id] = each
-                start, end = min(start, _start(each)), max(end, each_ends)
-                grew = True
-    return tuple(sorted(merged.values(), key=lambda each: (_start(each), each.id)))
+    """The run of overlapping or touching visits that the seed is in."""
+    run: list[Visit] = []
+    until = _start(seed)
+    for each in sorted(candidates, key=lambda each: (_start(each), each.id)):
+        if run and _start(each) > until:
+            if any(visit is seed for visit in run):
+                break
+            run.clear()
+        ends = _end(each, prediction_time) if each is seed else _known_end(each)
+        until = max(until, ends) if run else ends
+        run.append(each)
+    return tuple(run)
 
 
 def _departure(ed_visits: tuple[Visit, ...], prediction_time: datetime) -> datetime | None:

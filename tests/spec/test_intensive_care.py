@@ -109,6 +109,8 @@ def test_or_by_its_identifier_in_the_mimic_profile() -> None:
     assert answer["n_icu_30d"] == 1
     assert answer["n_hosp_30d"] == 1
     assert answer["icu_los_days"] == 1.5
+    in_icu = stay(identifier=[{"system": hosp}], location=[at_place("03-11 00:00", None)])
+    assert value("icu_los_days", UNIT, in_icu, profile="mimic") == 0
 
 
 @pytest.mark.parametrize(
@@ -170,13 +172,23 @@ def test_a_bed_that_was_only_planned_is_none(status: str) -> None:
         pytest.param(
             [("03-11 00:00", "03-13 00:00"), ("03-12 00:00", "03-14 00:00")], 3, id="overlapping"
         ),
+        pytest.param(
+            [("03-11 00:00", "03-14 00:00"), ("03-12 00:00", "03-13 00:00")], 3, id="one in another"
+        ),
+        pytest.param(
+            [("03-12 12:00", "03-13 00:00"), ("03-13 00:00", None)], 3, id="the second not over"
+        ),
+        pytest.param(
+            [("03-12 12:00", None), ("03-13 00:00", "03-14 00:00")], 3, id="the first not over"
+        ),
+        pytest.param([("2024-03-11", "2024-03-12")], 2, id="by date: whole days"),
         pytest.param([("03-20 00:00", "03-21 00:00")], 0, id="after discharge"),
     ],
 )
 def test_days_within_the_index_stay(entries: list[tuple[str, str | None]], days: float) -> None:
     rows = stay(location=[at_place(start, end) for start, end in entries])
     answer = vector(UNIT, rows)
-    assert answer["icu_los_days"] == days
+    assert answer["icu_los_days"] == pytest.approx(days, abs=1e-9)
     assert answer["n_icu_365d"] == 0
 
 

@@ -203,6 +203,7 @@ def test_emergency_visits_of_six_months(starts: list[str], points: int) -> None:
 
 def test_the_index_emergency_visit_is_left_out() -> None:
     assert item("ed_visits_six_months", score(ed_visit())) == 0
+    assert item("ed_visits_six_months", score(ed_visit("03-10 12:00", "03-10 20:00"))) == 0
 
 
 def test_a_full_score() -> None:

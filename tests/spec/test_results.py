@@ -50,3 +50,13 @@ def test_a_result_issued_after_the_prediction_time_was_not_known(
 ) -> None:
     table = f"03-10 08:10 | 8867-4 | 88 | /min | issued={issued}"
     assert value(TRIAGE, ED, observations(table)) == answer
+
+
+def test_equal_issues_are_counted() -> None:
+    rows = observations("""
+        03-10 08:10 | 8867-4 | 0  | /min
+        03-10 08:20 | 8867-4 | 0  | /min
+        03-10 08:30 | 8867-4 | 88 | /min
+        """)
+    counted = {(each.code, each.feature): each.count for each in vector(ED, rows).issues}
+    assert counted == {("implausible", TRIAGE): 2, ("implausible", "ed_heartrate_last"): 2}

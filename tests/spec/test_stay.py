@@ -1,6 +1,5 @@
 """The index stay and its clock: T0, the ED visit that led into it, prediction time, timing."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -110,12 +109,22 @@ def test_t0_is_the_start_of_the_index_ed_visit_else_of_the_admission(
             "03-10 12:00",
         ),
         (
-            [ed_visit(), ed_visit("03-10 09:00", None, "forgotten")],
+            [
+                ed_visit(),
+                ed_visit("03-10 11:00", "03-10 15:00", "b"),
+                ed_visit("03-10 14:00", "03-10 16:00", "c"),
+            ],
             "03-10 08:00",
-            "03-10 12:00",
+            "03-10 16:00",
         ),
+        (
+            [ed_visit("03-10 08:00", "03-10 09:00"), ed_visit("03-10 09:00", "03-10 15:00", "b")],
+            "03-10 08:00",
+            "03-10 15:00",
+        ),
+        ([ed_visit(), ed_visit("03-10 09:00", None, "b")], "03-10 08:00", "03-10 12:00"),
     ],
-    ids=["one", "two that overlap", "the second without end"],
+    ids=["one", "two that overlap", "a chain", "two that touch", "the second without end"],
 )
 def test_the_ed_visit_runs_from_the_first_start_to_the_last_end(
     rows: list[Resource], start: str, end: str
@@ -163,7 +172,14 @@ def test_still_in_the_emergency_department_the_visit_lasts_until_now() -> None:
             "stay_by_date_only",
         ),
         (
-            stay("2024-03-10T12:00:00", "2024-03-15T12:00:00"),
+            stay("2024-03-10T12:00:00", "03-15 12:00"),
+            "06-01 00:00",
+            "03-15 12:00",
+            "at_discharge",
+            "zone_assumed",
+        ),
+        (
+            stay(end="2024-03-15T12:00:00"),
             "06-01 00:00",
             "03-15 12:00",
             "at_discharge",
@@ -178,7 +194,8 @@ def test_still_in_the_emergency_department_the_visit_lasts_until_now() -> None:
         "an estimated end is ignored",
         "a past end of an unfinished stay too",
         "by date only",
-        "zone-less",
+        "zone-less admission",
+        "zone-less discharge",
     ],
 )
 def test_the_clock(
@@ -212,28 +229,6 @@ def test_no_stay_says_why(row: Resource, reason: str) -> None:
 
 def test_an_encounter_that_is_not_in_the_record_is_unknown() -> None:
     assert stay_of(index="elsewhere") == NoStay("encounter_unknown")
-
-
-@pytest.mark.parametrize(
-    ("row", "days"),
-    [
-        (stay(), 5.0),
-        (stay("03-10 12:00", "03-10 12:00"), 0.0),
-        (stay("03-10 12:00", "03-11 00:00"), 0.5),
-        (stay("2023-03-01T12:00:00Z"), 365.0),
-        (stay("2022-03-01T12:00:00Z"), None),
-    ],
-    ids=["five", "none", "half", "longer than a year: clipped", "longer than two: missing"],
-)
-def test_length_of_stay_is_in_fractional_days(row: Resource, days: float | None) -> None:
-    assert value("hosp_los_days", row) == days
-
-
-def test_length_of_a_stay_in_progress_comes_from_the_clock() -> None:
-    row = stay(status="in-progress", end=None)
-    now = moment("03-12 18:00")
-    assert value("hosp_los_days", row, now=now) == 2.25
-    assert value("hosp_los_days", row, now=now + timedelta(days=1)) == 3.25
 
 
 def test_open_and_finished_stays_are_listed_in_order_of_their_ids() -> None:

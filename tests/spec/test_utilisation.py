@@ -1,8 +1,10 @@
-"""Earlier ED visits and admissions: which count, at the edges of the windows."""
+"""Earlier ED visits and admissions, at the edges of the windows; lengths of the present ones."""
+
+from datetime import timedelta
 
 import pytest
 
-from tests.spec.record import Resource, ed_visit, stay, value, vector, visit
+from tests.spec.record import Resource, ed_visit, moment, stay, value, vector, visit
 
 
 def hospital(start: str | None, end: str | None = None, id_: str = "h", **more: str) -> Resource:
@@ -168,3 +170,25 @@ def test_the_same_visit_twice_counts_once() -> None:
     new = hospital("03-01 00:00") | {"meta": {"lastUpdated": "2024-03-03T00:00:00Z"}}
     assert value("n_hosp_30d", old, new, old) == 1
     assert value("n_hosp_30d", old, new | {"status": "entered-in-error"}) == 0
+
+
+@pytest.mark.parametrize(
+    ("row", "days"),
+    [
+        (stay(), 5.0),
+        (stay("03-10 12:00", "03-10 12:00"), 0.0),
+        (stay("03-10 12:00", "03-11 00:00"), 0.5),
+        (stay("2023-03-01T12:00:00Z"), 365.0),
+        (stay("2022-03-01T12:00:00Z"), None),
+    ],
+    ids=["five", "none", "half", "longer than a year: clipped", "longer than two: missing"],
+)
+def test_length_of_stay_is_in_fractional_days(row: Resource, days: float | None) -> None:
+    assert value("hosp_los_days", row) == days
+
+
+def test_length_of_a_stay_in_progress_comes_from_the_clock() -> None:
+    row = stay(status="in-progress", end=None)
+    now = moment("03-12 18:00")
+    assert value("hosp_los_days", row, now=now) == 2.25
+    assert value("hosp_los_days", row, now=now + timedelta(days=1)) == 3.25

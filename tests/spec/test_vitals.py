@@ -173,6 +173,15 @@ def test_windows_end_at_the_prediction_time() -> None:
         ),
         pytest.param(
             """
+            2024-03-10  | 8867-4 | 88 | /min
+            03-10 08:10 | 8867-4 | 90 | /min
+            """,
+            88,
+            90,
+            id="a day counts from its beginning",
+        ),
+        pytest.param(
+            """
             03-10 08:10 | 8867-4 | 88 | /min | issued=03-10 11:00
             03-10 08:11 | 8867-4 | 90 | /min | issued=03-10 08:12
             """,
