@@ -1,8 +1,8 @@
 """`readmit extract`: an export in, one row per finished index stay out. No service, no network."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,9 +20,13 @@ from fhir_mapping.history import PatientHistory
 from fhir_mapping.outcomes import eligible
 from fhir_mapping.profiles import Profile, load_profile
 from fhir_mapping.reading import history_of
+from fhir_mapping.readings import Evidence
 from fhir_mapping.stay import finished_stays
 
 _console = Console(stderr=True)
+_ROW = ("patient", "encounter")
+COLUMNS = (*_ROW, "prediction_time", "eligible", "coverage", "profile", *CATALOGUE.names)
+EVIDENCE_COLUMNS = (*_ROW, *(each.name for each in fields(Evidence)))
 _NEVER = datetime.max.replace(tzinfo=UTC)
 """Finished stays carry their own clock; no other is ever asked."""
 
@@ -55,9 +59,9 @@ def extract_command(
     except MappingError as wrong:
         raise typer.BadParameter(str(wrong)) from wrong
     result = extract_export(export, site, keep_evidence=evidence is not None)
-    write_table(result.rows, out)
+    write_table(result.rows, COLUMNS, out)
     if evidence:
-        write_table(result.evidence, evidence)
+        write_table(result.evidence, EVIDENCE_COLUMNS, evidence)
     _report(result, out)
 
 
@@ -93,9 +97,9 @@ def vectors_of(
         yield stay.visit.id, eligible(history, stay) is None, vector
 
 
-def write_table(rows: list[dict[str, Any]], path: Path) -> None:
+def write_table(rows: list[dict[str, Any]], columns: Sequence[str], path: Path) -> None:
     """Write by suffix, whole or not at all: a broken run leaves the former file as it was."""
-    frame = polars.DataFrame(rows, infer_schema_length=None)
+    frame = polars.DataFrame(rows, columns if not rows else None, infer_schema_length=None)
     draft = path.with_name(f".{path.name}.part")
     if path.suffix == ".parquet":
         frame.write_parquet(draft)

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
-TRIES = {"properties": (40, 250), "fuzz": (60, 500), "real": (6, 2000)}
+TRIES = {"properties": (40, 250), "fuzz": (60, 500), "real": (6, 60)}
 """Profile -> examples for each property, in the default run and in the full one."""
 
 

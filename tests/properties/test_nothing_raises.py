@@ -10,7 +10,7 @@ from fhir_mapping.catalogue import CATALOGUE
 from fhir_mapping.errors import PatientError
 from tests.properties.answering import answer_of
 from tests.properties.damage import damaged
-from tests.properties.records import SEEDS, Record, records
+from tests.properties.records import SEEDS, Record, Resource, records
 from tests.properties.test_what_holds import check_evidence, check_value, check_windows
 
 FUZZ = settings.get_profile("fuzz")
@@ -51,7 +51,7 @@ def test_any_text_as_unit_as_complaint_and_as_code(record: Record, unit: str, wo
     times = {"status": "final", "effectiveDateTime": "2026-03-10T14:31:00Z", "id": "odd"}
     about = {"resourceType": "Observation", "subject": {"reference": "Patient/p"}} | times
     quantity = {"value": 8.5, "code": unit, "unit": words}
-    odd = [
+    odd: list[Resource] = [
         about | {"code": _code("718-7"), "valueQuantity": quantity},
         about | {"code": _code("59408-5"), "valueQuantity": quantity, "id": "odder"},
         about | {"code": _code("8661-1"), "valueString": words, "id": "said"},

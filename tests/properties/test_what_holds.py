@@ -22,9 +22,8 @@ ALONE = ("Condition", "Observation", "Procedure", "Coverage")
 """Types without which the rest of a record means what it meant before."""
 STAND_INS = {"Observation": "mentions"}
 """Without the complaint as observed, the reason of the visit stands for it."""
-SOURCES = st.dictionaries(
-    st.sampled_from(sorted(KNOWN_TYPES)), st.sampled_from(("partial", "not_read")), min_size=1
-)
+LESS: tuple[Source, ...] = ("partial", "not_read")
+SOURCES = st.dictionaries(st.sampled_from(sorted(KNOWN_TYPES)), st.sampled_from(LESS), min_size=1)
 
 
 @PROPERTIES
@@ -85,7 +84,7 @@ def newest(record: Record, count: int) -> Record:
 
 
 def _is_result(resource: Resource) -> bool:
-    return resource["resourceType"] == "Observation"
+    return bool(resource["resourceType"] == "Observation")
 
 
 def _moment(resource: Resource) -> str:
