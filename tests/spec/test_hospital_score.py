@@ -164,3 +164,19 @@ def test_a_result_that_was_not_measured_is_missing() -> None:
     answer = scored(hospital, quiet(), NORMAL[0])
     assert answer.missing == ("Last sodium",)
     assert (answer.points, answer.at_least) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("count", "shown", "date"),
+    [
+        (0, "0 admissions in the year before", ""),
+        (1, "1 admission in the year before", "2024-02-10"),
+        (3, "3 admissions in the year before", "2024-02-12"),
+    ],
+)
+def test_an_item_says_what_it_rests_on_and_the_latest_date(
+    count: int, shown: str, date: str
+) -> None:
+    answer = score(earlier(count))
+    (found,) = [each for each in answer.components if each.name == "n_hosp_365d"]
+    assert (found.shown, found.date, len(found.references)) == (shown, date, count)

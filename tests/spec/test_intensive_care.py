@@ -82,35 +82,32 @@ def test_or_by_the_type_of_the_encounter() -> None:
     assert value("icu_los_days", stay(type=[concept("snomed|305351004")])) == 5
 
 
+MIMIC = "http://mimic.mit.edu/fhir/mimic/identifier/encounter-"
+
+
+def unit_stay(id_: str, of: str, start: str, end: str, **more: Any) -> Resource:
+    """An ICU stay that is an encounter of its own, as MIMIC has it."""
+    icu = [{"system": f"{MIMIC}icu"}]
+    return visit(id_, "ACUTE", start, end, part_of=of, identifier=icu, **more)
+
+
 def test_or_by_its_identifier_in_the_mimic_profile() -> None:
-    icu = "http://mimic.mit.edu/fhir/mimic/identifier/encounter-icu"
-    hosp = "http://mimic.mit.edu/fhir/mimic/identifier/encounter-hosp"
+    hosp = [{"system": f"{MIMIC}hosp"}]
     rows = [
-        before(identifier=[{"system": hosp}]),
-        stay(identifier=[{"system": hosp}]),
-        visit(
-            "i",
-            "ACUTE",
-            "03-02 00:00",
-            "03-04 12:00",
-            part_of="before",
-            identifier=[{"system": icu}],
-        ),
-        visit(
-            "j",
-            "ACUTE",
-            "03-11 00:00",
-            "03-12 12:00",
-            part_of="stay",
-            identifier=[{"system": icu}],
-        ),
+        before(at_place("03-02 00:00", None), identifier=hosp),
+        stay(identifier=hosp, location=[at_place("03-11 00:00", None)]),
+        unit_stay("i", "before", "03-02 00:00", "03-04 12:00"),
+        unit_stay("j", "before", "03-04 00:00", "03-04 12:00", status="cancelled"),
     ]
-    answer = vector(*rows, profile="mimic")
-    assert answer["n_icu_30d"] == 1
-    assert answer["n_hosp_30d"] == 1
-    assert answer["icu_los_days"] == 1.5
-    in_icu = stay(identifier=[{"system": hosp}], location=[at_place("03-11 00:00", None)])
-    assert value("icu_los_days", UNIT, in_icu, profile="mimic") == 0
+    known = vector(UNIT, *rows, profile="mimic")
+    assert (known["n_icu_30d"], known["n_hosp_30d"], known["icu_los_days"]) == (1, 1, 0)
+    within = [
+        unit_stay("k", "stay", "03-11 00:00", "03-13 00:00"),
+        unit_stay("l", "stay", "03-11 12:00", "03-12 00:00"),
+        unit_stay("m", "stay", "03-12 18:00", "03-13 12:00"),
+        unit_stay("n", "stay", "03-14 00:00", "03-15 00:00", status="entered-in-error"),
+    ]
+    assert value("icu_los_days", *rows, *within, profile="mimic") == 2.5
 
 
 @pytest.mark.parametrize(

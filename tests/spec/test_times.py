@@ -135,3 +135,13 @@ def test_a_value_without_a_readable_time_is_left_out_and_counted(time: str) -> N
     answer = vector(ed_visit(), observations(f"{time} | 8867-4 | 88 | /min"))
     assert answer["triage_heartrate"] is None
     assert "time_missing" in issue_codes(answer)
+
+
+@pytest.mark.parametrize("profile", ["us_core", "synthea"])
+@pytest.mark.parametrize(
+    ("time", "shown"),
+    [("2024-03-10", "2024-03-10"), ("03-10 16:20", "2024-03-10T16:20:00+00:00")],
+)
+def test_evidence_has_the_instant_or_the_day(profile: str, time: str, shown: str) -> None:
+    answer = vector(observations(f"{time} | 8867-4 | 88 | /min"), profile=profile)
+    assert [row.time for row in answer.evidence_for("triage_heartrate")] == [shown]
