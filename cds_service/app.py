@@ -51,7 +51,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
 def assessor_for(settings: Settings) -> Assessor:
     """The verified bundle with its scorer, and the site's choices. Raises StartRefusedError."""
     try:
-        bundle = load_bundle(settings.bundle, mapping_digest=CATALOGUE.digest)
+        bundle = load_bundle(settings.bundle.resolve(), mapping_digest=CATALOGUE.digest)
         profile = load_profile(settings.profile) if settings.profile else None
     except (BundleError, ProfileError) as wrong:
         raise StartRefusedError(str(wrong)) from wrong

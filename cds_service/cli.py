@@ -1,6 +1,8 @@
 """`readmit`: the command line of the service side."""
 
+import asyncio
 import ipaddress
+import socket
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +14,7 @@ from rich.console import Console
 from cds_service.batch.extract_command import extract_command
 from cds_service.errors import StartRefusedError
 from cds_service.settings import Settings
+from cds_service.storage.store import Store
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("extract")(extract_command)
@@ -75,6 +78,8 @@ def run(settings: Settings) -> None:
     from cds_service.app import create_app
 
     application = create_app(settings)
+    _check_port(settings)
+    asyncio.run(_migrate(settings.database))
     where = f"http://{settings.host}:{settings.port}"
     _console.print(f"Discovery: {where}/cds-services", markup=False)
     if settings.dev:
@@ -82,6 +87,25 @@ def run(settings: Settings) -> None:
     uvicorn.run(
         application, host=settings.host, port=settings.port, log_level="warning", access_log=False
     )
+
+
+def _check_port(settings: Settings) -> None:
+    """Say so before announcing an address that another process answers."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError:
+            taken = f"port {settings.port} is taken; choose another with --port"
+            raise StartRefusedError(taken) from None
+
+
+async def _migrate(database: str) -> None:
+    """Before serving, so that a store which cannot be opened is a sentence and not a traceback."""
+    store = Store(database)
+    await store.migrate()
+    await store.close()
 
 
 def _errors(wrong: ValueError) -> list[Any]:

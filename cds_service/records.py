@@ -18,7 +18,7 @@ What a value in `prefetch` says (CDS Hooks 2.0, Prefetch Template):
 A client that answers no key at all is the first row for every key.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +28,13 @@ from cds_service.errors import DataMissingError, WrongPatientError
 from cds_service.searchsets import open_searchset
 from fhir_mapping.history import DataIssue, Source, tally
 from fhir_mapping.prefetch import PREFETCH, Template
-from fhir_mapping.resources import PATIENT_BOUND, AnyResource, decode, subject_of, type_of
+from fhir_mapping.resources import (
+    PATIENT_BOUND,
+    AnyResource,
+    decode,
+    type_of,
+)
+from fhir_mapping.subjects import subject_of, subject_of_malformed
 
 _SUPPORT: Final = frozenset(("Encounter", "Location", "Medication"))
 _SEARCHED: Final = frozenset(each.resource_type for each in PREFETCH if each.count is not None)
@@ -71,7 +77,7 @@ def gather(
         for template in PREFETCH
     }
     gathered = Gathered(
-        resources=tuple(each for answer in answers.values() for each in answer.resources),
+        resources=tuple(_once(answers)),
         sources=_sources(answers.values()),
         issues=tally(issue for answer in answers.values() for issue in answer.issues),
     )
@@ -82,6 +88,15 @@ def gather(
         _require("Encounter", encounter_id, gathered, answers["encounter"])
         _check_index(answers["encounter"], encounter_id)
     return gathered
+
+
+def _once(answers: Mapping[str, _Answer]) -> Iterator[AnyResource]:
+    """The stay as read by its id is the one that counts, whatever a search says of it."""
+    by_id = answers["encounter"].resources
+    read = {(each.type, each.id) for each in by_id}
+    yield from by_id
+    for answer in answers.values():
+        yield from (each for each in answer.resources if (each.type, each.id) not in read)
 
 
 def _answer(template: Template, raw: msgspec.Raw | None, patient_id: str) -> _Answer:
@@ -97,7 +112,7 @@ def _answer(template: Template, raw: msgspec.Raw | None, patient_id: str) -> _An
         case template.resource_type if template.count is None:
             return _single(template, raw, patient_id)
     expected = "Bundle" if template.count else template.resource_type
-    raise DataMissingError(f"prefetch.{template.key}", f"neither null nor a {expected}.", _RESEND)
+    raise DataMissingError(f"prefetch.{template.key}", f"neither null nor {expected}.", _RESEND)
 
 
 def _single(template: Template, raw: msgspec.Raw, patient_id: str) -> _Answer:
@@ -120,17 +135,29 @@ def _searched(template: Template, raw: msgspec.Raw, patient_id: str) -> _Answer:
         raise DataMissingError(where, f"a Bundle instead of the {template.resource_type}.", _RESEND)
     kept: list[AnyResource] = []
     issues = [_issue("search_outcome", template)] * found.outcomes
+    lost: tuple[DataIssue, ...] = ()
     for position, entry in found.resources:
         resource = decode(entry)
-        if isinstance(resource, DataIssue):
-            issues.append(resource)
-        elif resource is not None:
-            _check_patient(resource, f"{where}.entry[{position}].resource", patient_id)
-            match = None if position in found.supporting else template.resource_type
-            problem = _problem(resource, match)
-            issues.extend(problem)
-            kept.extend(() if problem else (resource,))
-    return _Answer(template, "read" if found.complete else "partial", tuple(kept), tuple(issues))
+        path = f"{where}.entry[{position}].resource"
+        match = None if position in found.supporting else template.resource_type
+        if isinstance(resource, DataIssue) or resource is None:
+            _check_subject(subject_of_malformed(entry), path, patient_id)
+            lost += _lost(resource, match)
+        elif problem := _problem(resource, match):
+            _check_patient(resource, path, patient_id)
+            lost += problem
+        else:
+            _check_patient(resource, path, patient_id)
+            kept.append(resource)
+    complete = found.complete and not lost
+    return _Answer(template, "read" if complete else "partial", tuple(kept), (*issues, *lost))
+
+
+def _lost(refused: DataIssue | None, match: str | None) -> tuple[DataIssue, ...]:
+    """An entry that could not be used; of what was merely included only a malformed one counts."""
+    if refused:
+        return (refused,)
+    return (DataIssue("unexpected_resource", "unknown"),) if match else ()
 
 
 def _problem(resource: AnyResource, match: str | None) -> tuple[DataIssue, ...]:
@@ -142,8 +169,13 @@ def _problem(resource: AnyResource, match: str | None) -> tuple[DataIssue, ...]:
 
 
 def _check_patient(resource: AnyResource, where: str, patient_id: str) -> None:
-    if resource.type in PATIENT_BOUND and subject_of(resource) not in ("", patient_id):
-        what = f"this {resource.type} is about another patient than context.patientId names."
+    if resource.type in PATIENT_BOUND:
+        _check_subject(subject_of(resource), where, patient_id)
+
+
+def _check_subject(subject: str, where: str, patient_id: str) -> None:
+    if subject not in ("", patient_id):
+        what = "this resource is about another patient than context.patientId names."
         raise WrongPatientError(
             where, what, "Send that patient's resources only; nothing was assessed."
         )

@@ -70,7 +70,7 @@ def open_searchset(raw: msgspec.Raw, *, page: int | None) -> Searchset | None:
 
 
 def _whole(bundle: _Bundle, matches: int, page: int | None) -> bool:
-    more = any(link.relation == "next" for link in bundle.link or ())
+    more = any((link.relation or "").lower() == "next" for link in bundle.link or ())
     full = page is not None and matches >= page
     return not more and not full and matches >= (bundle.total or 0)
 

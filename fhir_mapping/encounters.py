@@ -54,6 +54,8 @@ def _visit(encounter: Encounter, locations: Locations, profile: Profile) -> Visi
         arrival=_arrival(encounter, profile),
         disposition=_disposition(encounter, profile),
         oncology=_oncology(encounter.service_type, profile),
+        acute=_class(encounter) not in profile.encounter["non_acute_classes"],
+        disposition_uncoded=_disposition_uncoded(encounter, profile),
         newborn=_source(encounter, profile) == "newborn",
         transferred_in=_source(encounter, profile) == "transfer",
         hospice=_has_type(encounter, "hospice_types", profile),
@@ -107,13 +109,20 @@ def _disposition(encounter: Encounter, profile: Profile) -> str:
     return _level(_hospital(encounter).discharge_disposition, "disposition", profile) or "unknown"
 
 
+def _disposition_uncoded(encounter: Encounter, profile: Profile) -> bool:
+    """Stated, but in words or codes that the profile does not know."""
+    stated = _hospital(encounter).discharge_disposition
+    words = bool(stated and (stated.text or stated.codings))
+    return words and _disposition(encounter, profile) == "unknown"
+
+
 def _hospital(encounter: Encounter) -> Hospitalization:
     return encounter.hospitalization or Hospitalization()
 
 
 def _level(concept: Concept | None, table: str, profile: Profile) -> str | None:
     for coding in concept.codings if concept else ():
-        level = profile.level(table, coding.code or "")
+        level = profile.level(table, coding.system or "", coding.code or "")
         if level:
             return level
     return None

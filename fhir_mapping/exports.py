@@ -4,6 +4,7 @@ Reads files and nothing else. Blank lines and types that no feature reads are pa
 """
 
 import gzip
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,10 +20,11 @@ from fhir_mapping.resources import (
     Location,
     Medication,
     decode,
-    subject_of,
     type_of,
 )
+from fhir_mapping.subjects import subject_of
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SUFFIXES = (".ndjson", ".jsonl", ".json", ".ndjson.gz", ".jsonl.gz", ".json.gz")
 
 
@@ -101,8 +103,9 @@ def export_files(path: Path) -> list[Path]:
 def _resources(file: Path) -> Iterator[bytes | msgspec.Raw]:
     try:
         content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    except (OSError, EOFError) as broken:
+    except (OSError, EOFError, zlib.error) as broken:
         raise ExportError(f"{file}: cannot be read; check that it is a whole file") from broken
+    content = content.removeprefix(_BYTE_ORDER_MARK)
     if type_of(content) == "Bundle":
         yield from _entries(content, file)
     elif type_of(content):

@@ -78,6 +78,8 @@ class Visit(msgspec.Struct, frozen=True, gc=False):
     newborn: bool = False
     transferred_in: bool = False
     hospice: bool = False
+    acute: bool = True
+    disposition_uncoded: bool = False
     unresolved_locations: bool = False
     reasons: tuple[str, ...] = ()
     segments: tuple[Segment, ...] = ()
@@ -123,6 +125,7 @@ class PatientHistory:
     zone: tzinfo = UTC
     plain_complaint_match: bool = False
     outpatient_diagnoses: bool = False
+    ed_drugs_by_visit: bool = False
 
     def of(self, kind: str) -> tuple[Event, ...]:
         """All events of one kind."""
@@ -134,7 +137,8 @@ class IndexStay:
     """The stay to be scored and its clock (METHOD.md, The clock).
 
     `t0` is the start of the index ED visit, else of the admission. `ed_visits` are merged into
-    [`ed_start`, `ed_end`]; `ed_end` None while the patient is still there.
+    [`ed_start`, `ed_end`]; `ed_end` None while the patient is still there. `zone`: the one the
+    stay itself is written in, for dates that people read.
     """
 
     visit: Visit
@@ -145,6 +149,7 @@ class IndexStay:
     ed_visits: tuple[Visit, ...] = ()
     ed_start: datetime | None = None
     ed_end: datetime | None = None
+    zone: tzinfo = UTC
     issues: tuple[DataIssue, ...] = ()
 
 

@@ -8,12 +8,13 @@ from fhir_mapping.catalogue import Feature
 from fhir_mapping.codelists import ESI_ANSWERS
 from fhir_mapping.history import Event
 from fhir_mapping.readings import MISSING, Context, Evidence, Reading, evidence_of
-from fhir_mapping.units import conversion
+from fhir_mapping.units import Conversion, conversion
 from fhir_mapping.when import When, sortable
 from fhir_mapping.windows import Span, span_of
 
 _FIRST = re.compile(r"(\d+(?:\.\d+)?)(?:\s*-\s*(\d+(?:\.\d+)?))?")
 _LONGEST_WORDS = 200
+_MOST_UNITS = 30
 _LEVEL = re.compile(r"\W*(?:(?:esi|triage|acuity|level)\W*)*(?=\d)", re.IGNORECASE)
 _CELSIUS_LIKE = (25.0, 46.0)
 _ROWS = {"triage": ("", "triage"), "ed_last": ("", "serial")}
@@ -116,7 +117,7 @@ def _converted(event: Event, context: Context, feature: Feature) -> float | str:
     if event.value is None:
         return "value_missing"
     unit = event.unit or ""
-    convert = conversion(unit, feature.unit, event.kind)
+    convert = _conversion(unit, event, context, feature)
     if convert is None:
         return "unit_unknown" if unit else "unit_missing"
     low, high = _CELSIUS_LIKE
@@ -127,6 +128,14 @@ def _converted(event: Event, context: Context, feature: Feature) -> float | str:
         context.notice("fraction_labelled_percent", "Observation", feature)
         return float(event.value) * 100
     return float(convert(event.value))
+
+
+def _conversion(unit: str, event: Event, context: Context, feature: Feature) -> Conversion | None:
+    """No record has this many spellings; one made to be slow must not keep the others waiting."""
+    if unit not in context.units and len(context.units) >= _MOST_UNITS:
+        return None
+    context.units.add(unit)
+    return conversion(unit, feature.unit, event.kind)
 
 
 def _from_words(words: str, feature: Feature) -> float | str:

@@ -40,11 +40,11 @@ def _no_ed_visit(context: Context, feature: Feature) -> Reading:
 
 
 def _given_in_ed(event: Event, ids: set[str], span: Span, context: Context) -> bool:
-    if event.time and not event.time.by(context.stay.prediction_time):
+    if event.time and event.time not in span:
         return False
-    if event.visit:
+    if event.visit or context.history.ed_drugs_by_visit:
         return event.visit in ids
-    return event.time is not None and event.time in span
+    return event.time is not None
 
 
 def _at_home(context: Context) -> Iterator[Event]:
@@ -53,7 +53,8 @@ def _at_home(context: Context) -> Iterator[Event]:
     for event in context.history.of("home_drug"):
         if event.time and event.time.by(stay.t0) and event.visit not in ids | {stay.visit.id}:
             yield event
-    others = {visit.id for visit in context.history.visits} - ids - {stay.visit.id}
+    stays = {visit.id for visit in context.history.visits if visit.role != "other"}
+    others = stays - ids - {stay.visit.id}
     for event in context.history.of("home_list"):
         over = event.ended is not None and event.ended.before(stay.t0)
         if event.visit not in others and not over and _known_at_arrival(event, context):

@@ -53,7 +53,8 @@ class Readmission:
 def eligible(history: PatientHistory, stay: IndexStay, rules: Rules = DEFAULT) -> str | None:
     """None where the stay is in the population, else the reason why it is not.
 
-    `age_unknown under_18 newborn observation_stay deceased hospice transferred against_advice`.
+    `age_unknown under_18 newborn observation_stay not_acute deceased hospice transferred
+    against_advice`.
     Adult, inpatient, alive, not transferred to another acute hospital, not against advice, not
     hospice. A disposition already recorded before discharge counts.
     """
@@ -100,6 +101,8 @@ def _died_by(history: PatientHistory, moment: datetime) -> bool:
 def _stay_reason(stay: IndexStay, rules: Rules) -> str | None:
     if stay.visit.hospice:
         return "hospice"
+    if not stay.visit.acute:
+        return "not_acute"
     if stay.visit.admission_type == "observation" and not rules.observation_is_stay:
         return "observation_stay"
     return _BY_DISPOSITION.get(stay.visit.disposition)
@@ -132,7 +135,7 @@ def _gap(last: Visit, visit: Visit) -> timedelta | None:
 
 def _is_stay(visit: Visit, rules: Rules) -> bool:
     counts = rules.observation_is_stay or visit.admission_type != "observation"
-    return visit.role == "hospital" and happened(visit) and counts
+    return visit.role == "hospital" and visit.acute and happened(visit) and counts
 
 
 def _continues(visit: Visit, last: Visit, rules: Rules) -> bool:

@@ -78,6 +78,11 @@ class Profile:
         )
 
     @property
+    def ed_drugs_by_visit(self) -> bool:
+        """Only drugs that name the ED visit as their context were given in it."""
+        return bool(self._table("vitals")["ed_drugs_by_visit"])
+
+    @property
     def plain_complaint_match(self) -> bool:
         """Complaint terms match anywhere, as the MIMIC-IV-ED benchmark does."""
         return bool(self._table("vitals")["plain_complaint_match"])
@@ -90,8 +95,10 @@ class Profile:
         """The UCUM code of a spelling the site uses; the spelling itself where none is listed."""
         return str(self._table("units").get(spelling, spelling))
 
-    def level(self, table: str, code: str) -> str | None:
-        """A category level by a site's code: `admission_type`, `arrival`, `disposition`..."""
+    def level(self, table: str, system: str, code: str) -> str | None:
+        """A category level by a code of a listed system, or of none: `disposition`, `arrival`..."""
+        if system and system not in self._table("systems")[table]:
+            return None
         found = self._table(table).get(code)
         return None if found is None else str(found)
 

@@ -78,6 +78,7 @@ def history_of(
         profile_detected=profile is None,
         zone=site.zone,
         plain_complaint_match=site.plain_complaint_match,
+        ed_drugs_by_visit=site.ed_drugs_by_visit,
         outpatient_diagnoses=bool(site.diagnosis["outpatient_diagnoses"]),
     )
 

@@ -61,13 +61,14 @@ class Diagnosis:
 @dataclass(frozen=True)
 class Context:
     """One patient, one stay, what was read. `issues` gathers what is noticed on the way,
-    `past_diagnoses` what was found for a window."""
+    `past_diagnoses` what was found for a window, `units` the spellings that were looked up."""
 
     history: PatientHistory
     stay: IndexStay
     sources: Sources
     issues: list[DataIssue] = field(default_factory=list)
     past_diagnoses: dict[str, tuple[Diagnosis, ...]] = field(default_factory=dict)
+    units: set[str] = field(default_factory=set)
 
     def read(self, feature: Feature) -> bool:
         """True where every source of the feature was read over the whole look-back."""

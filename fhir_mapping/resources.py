@@ -211,14 +211,14 @@ class _Head(msgspec.Struct, rename="camel"):
 _decoder = msgspec.json.Decoder(AnyResource)
 _medication = msgspec.json.Decoder(Medication)
 _head = msgspec.json.Decoder(_Head)
-_BROKEN = (msgspec.MsgspecError, RecursionError, UnicodeError, ValueError)
+BROKEN = (msgspec.MsgspecError, RecursionError, UnicodeError, ValueError)
 
 
 def decode(raw: bytes | msgspec.Raw) -> AnyResource | DataIssue | None:
     """Decode one resource: None where its type is not used, a DataIssue where it is malformed."""
     try:
         resource: AnyResource = _decoder.decode(raw)
-    except _BROKEN:
+    except BROKEN:
         return _refused(raw)
     return resource
 
@@ -227,7 +227,7 @@ def decode_contained_medication(raw: msgspec.Raw) -> Medication | None:
     """A contained resource, where it is a readable Medication."""
     try:
         return _medication.decode(raw)
-    except _BROKEN:
+    except BROKEN:
         return None
 
 
@@ -235,7 +235,7 @@ def type_of(raw: bytes | msgspec.Raw) -> str:
     """The resourceType of a JSON object; empty where there is none to be read."""
     try:
         return _head.decode(raw).resource_type
-    except _BROKEN:
+    except BROKEN:
         return ""
 
 
@@ -261,11 +261,6 @@ def id_of(reference: Reference | str | None) -> str:
     if "?" in text:
         return text.partition("=")[2]
     return text.partition("/_history/")[0].rpartition("/")[2]
-
-
-def subject_of(resource: AnyResource) -> str:
-    """The id of the patient a resource is about; empty where it names none."""
-    return resource.id if isinstance(resource, Patient) else id_of(resource.subject_reference)
 
 
 def _age(resource: Resource) -> tuple[str, int, str, bytes]:

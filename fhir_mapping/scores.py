@@ -7,7 +7,7 @@ and with it the sum: `at_least` says what is certain.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Literal
 
@@ -101,29 +101,41 @@ def _reading(context: Context, name: str) -> Reading:
     return REDUCERS[feature.reduce](context, feature)
 
 
-def _component(name: str, reading: Reading, points: int | None, shown: str = "") -> Component:
+def _component(
+    context: Context, name: str, reading: Reading, points: int | None, shown: str = ""
+) -> Component:
     label = CATALOGUE[name].label
     found = [row for row in reading.evidence if row.reference]
-    date = max((row.time[:10] for row in found), default="")
+    date = max((_day(row.time, context) for row in found), default="")
     return Component(
         name, label, points, shown or label, date, tuple(row.reference for row in found)
     )
 
 
+def _day(time: str, context: Context) -> str:
+    """The calendar day for people: in the zone that the stay itself is written in."""
+    if "T" not in time:
+        return time
+    return datetime.fromisoformat(time).astimezone(context.stay.zone).date().isoformat()
+
+
 def _length(context: Context) -> Component:
     reading = _reading(context, "hosp_los_days")
     if not isinstance(reading.value, float):
-        return _component("hosp_los_days", reading, None)
-    shown = f"Length of stay {reading.value:.1f} days"
-    return _component("hosp_los_days", reading, _LENGTH(reading.value), shown)
+        return _component(context, "hosp_los_days", reading, None)
+    return _component(
+        context, "hosp_los_days", reading, _LENGTH(reading.value), _length_shown(reading.value)
+    )
 
 
 def _acuity(context: Context) -> Component:
     reading = _reading(context, "admission_type")
     if reading.value in (None, "unknown"):
-        return _component("admission_type", reading, None)
+        return _component(context, "admission_type", reading, None)
     points = 3 if reading.value in _ACUTE else 0
-    return _component("admission_type", reading, points, f"Admission type: {reading.value}")
+    return _component(
+        context, "admission_type", reading, points, f"Admission type: {reading.value}"
+    )
 
 
 def _emergency(context: Context) -> Component:
@@ -141,7 +153,7 @@ def _emergency(context: Context) -> Component:
         label,
         points,
         f"{_number(len(visits), 'ED visit')} in the six months before",
-        written(newest)[:10] if newest else "",
+        _day(written(newest), context) if newest else "",
         tuple(visit.origin.reference for visit in visits),
     )
 
@@ -158,7 +170,7 @@ def _comorbidity(context: Context) -> Component:
     names = ", ".join(_labels()[item] for item in sorted(found, key=lambda i: (-weights[i], i)))
     proofs = sorted(found.values(), key=lambda each: each.time.latest)
     references = tuple(dict.fromkeys(each.event.origin.reference for each in proofs))
-    date = written(proofs[-1].time)[:10] if proofs else ""
+    date = _day(written(proofs[-1].time), context) if proofs else ""
     shown = f"Comorbidity: {names}" if names else "No comorbidity that LACE counts"
     return Component("charlson", label, points, shown, date, references)
 
@@ -195,16 +207,16 @@ def _labels() -> Mapping[str, str]:
 def _laboratory(context: Context, name: str, *, below: float) -> Component:
     reading, feature = _reading(context, name), CATALOGUE[name]
     if not isinstance(reading.value, float):
-        return _component(name, reading, None)
+        return _component(context, name, reading, None)
     shown = f"{feature.label} {reading.value:g} {feature.unit}"
-    return _component(name, reading, int(reading.value < below), shown)
+    return _component(context, name, reading, int(reading.value < below), shown)
 
 
 def _flag(context: Context, name: str, *, points: int) -> Component:
     reading = _reading(context, name)
     if not isinstance(reading.value, float):
-        return _component(name, reading, None)
-    return _component(name, reading, points if reading.value else 0)
+        return _component(context, name, reading, None)
+    return _component(context, name, reading, points if reading.value else 0)
 
 
 def _urgent(context: Context) -> Component:
@@ -218,17 +230,21 @@ def _admissions(context: Context) -> Component:
     count = reading.value if isinstance(reading.value, float) else 0.0
     points = _ADMISSIONS(count)
     if points < 5 and context.sources.get("Encounter") != "read":
-        return _component("n_hosp_365d", reading, None)
+        return _component(context, "n_hosp_365d", reading, None)
     shown = f"{_number(count, 'admission')} in the year before"
-    return _component("n_hosp_365d", reading, points, shown)
+    return _component(context, "n_hosp_365d", reading, points, shown)
 
 
 def _long_stay(context: Context) -> Component:
     reading = _reading(context, "hosp_los_days")
     if not isinstance(reading.value, float):
-        return _component("hosp_los_days", reading, None)
-    shown = f"Length of stay {reading.value:.1f} days"
-    return _component("hosp_los_days", reading, 2 if reading.value >= 5 else 0, shown)
+        return _component(context, "hosp_los_days", reading, None)
+    points = 2 if reading.value >= 5 else 0
+    return _component(context, "hosp_los_days", reading, points, _length_shown(reading.value))
+
+
+def _length_shown(days: float) -> str:
+    return f"Length of stay {days:.1f} days"
 
 
 def _number(count: float, noun: str) -> str:

@@ -1,7 +1,7 @@
 """The index stay and its clock: which visit, since when, as of when (METHOD.md, The clock)."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from fhir_mapping.history import DataIssue, IndexStay, NoStay, PatientHistory, Visit
 
@@ -38,6 +38,7 @@ def index_stay(history: PatientHistory, encounter_id: str, now: datetime) -> Ind
         ed_visits=ed_visits,
         ed_start=ed_start,
         ed_end=_departure(ed_visits, prediction_time),
+        zone=history.zone if visit.start.offset is None else timezone(visit.start.offset),
         issues=tuple(_noticed(visit, finished, now)),
     )
 
@@ -78,8 +79,11 @@ def _refusal(visit: Visit | None) -> str | None:
 
 
 def _noticed(visit: Visit, finished: bool, now: datetime) -> Iterable[DataIssue]:
-    if not finished and visit.end and visit.end.latest > now:
-        yield DataIssue("estimated_end_ignored", "Encounter")
+    if not finished and visit.end:
+        late = visit.end.latest > now
+        yield DataIssue("estimated_end_ignored" if late else "end_of_unfinished_stay", "Encounter")
+    if visit.disposition_uncoded:
+        yield DataIssue("disposition_not_understood", "Encounter")
     if (visit.start and visit.start.dated) or (finished and visit.end and visit.end.dated):
         yield DataIssue("stay_by_date_only", "Encounter")
     if (visit.start and visit.start.zoneless) or (finished and visit.end and visit.end.zoneless):

@@ -21,11 +21,15 @@ _YEARS = range(1000, 9000)
 
 
 class When(msgspec.Struct, frozen=True, gc=False):
-    """An instant, or the day it is known to lie in. Aware UTC datetimes; `earliest <= latest`."""
+    """An instant, or the day it is known to lie in. Aware UTC datetimes; `earliest <= latest`.
+
+    `offset` is the zone offset as written, None where there was none.
+    """
 
     earliest: datetime
     latest: datetime
     zoneless: bool = False
+    offset: timedelta | None = None
 
     @property
     def dated(self) -> bool:
@@ -74,9 +78,10 @@ def exactly(moment: datetime) -> When:
 def _instant(text: str, offset: str | None, zone: tzinfo) -> When:
     moment = datetime.fromisoformat(text)
     if offset is None:
-        moment = moment.replace(tzinfo=zone)
+        utc = moment.replace(tzinfo=zone).astimezone(UTC)
+        return When(utc, utc, zoneless=True)
     utc = moment.astimezone(UTC)
-    return When(utc, utc, offset is None)
+    return When(utc, utc, offset=moment.utcoffset())
 
 
 def _day(found: re.Match[str], zone: tzinfo) -> When:

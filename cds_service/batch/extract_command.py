@@ -53,7 +53,7 @@ def extract_command(
 ) -> None:
     """Compute the 105 features of every finished index stay of a FHIR export."""
     try:
-        _check_suffixes(out, evidence)
+        _check_paths(out, evidence)
         site = load_profile(profile) if profile else None
         export = read_export(fhir)
     except MappingError as wrong:
@@ -129,10 +129,15 @@ def _issues(vector: FeatureVector) -> Counter[str]:
     return counted
 
 
-def _check_suffixes(*paths: Path | None) -> None:
-    for path in paths:
-        if path and path.suffix not in (".csv", ".parquet"):
+def _check_paths(*paths: Path | None) -> None:
+    named = [path for path in paths if path]
+    for path in named:
+        if path.suffix not in (".csv", ".parquet"):
             raise MappingError(f"{path.name}: end the name in .csv or .parquet")
+        if not path.parent.is_dir():
+            raise MappingError(f"{path.parent}: no such folder; make it first")
+    if len({path.resolve() for path in named}) < len(named):
+        raise MappingError("--out and --evidence name the same file; give them two")
 
 
 def _report(result: Extraction, out: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 from cds_service.assessment import Assessment, Baseline, BaseRate, NotScored, Scored
 from cds_service.hooks.schemas import Card, Source
 from cds_service.hooks.wording import (
+    DATED,
     GROUPS,
     LIMITS,
-    OWN_OUTCOMES,
     REASONS,
     SOURCES,
     TIMINGS,
@@ -21,10 +21,11 @@ from cds_service.hooks.wording import (
     percent,
     plain,
 )
-from fhir_mapping.catalogue import CATALOGUE
+from fhir_mapping.catalogue import CATALOGUE, Feature
 from fhir_mapping.extract import FeatureVector
 from fhir_mapping.history import DataIssue, tally
 from fhir_mapping.history import Source as ReadState
+from fhir_mapping.scores import Component
 from model.bundle import Bundle
 
 EXTENSION = "org.readmit.readmission"
@@ -95,7 +96,7 @@ def _scored_summary(scored: Scored) -> str:
     parts = listed([_in_short(each) for each in scored.baselines])
     coverage = scored.vector.coverage
     inputs = f"{coverage.known} of {coverage.total} inputs"
-    return f"{parts}: readmission scores {WHEN[scored.vector.timing]}, {inputs}"
+    return f"{parts}: 30-day readmission scores {WHEN[scored.vector.timing]}, {inputs}"
 
 
 def _in_short(baseline: Baseline) -> str:
@@ -111,7 +112,7 @@ def _short(not_scored: NotScored) -> str:
 
 def _scored_detail(scored: Scored, bundle: Bundle) -> Iterator[str]:
     yield _results(scored.baselines)
-    yield OWN_OUTCOMES
+    yield plain(bundle.manifest.notice)
     if scored.base_rate:
         yield _comparison(scored.base_rate)
     drivers = list(_drivers(scored.baselines))
@@ -120,7 +121,7 @@ def _scored_detail(scored: Scored, bundle: Bundle) -> Iterator[str]:
     incomplete = [each for each in scored.baselines if each.reading is None]
     for each in incomplete:
         missing = listed([plain(label) for label in each.score.missing])
-        yield f"**{_TITLES[each.score.name]} is incomplete:** {missing} not in the record."
+        yield f"**{_TITLES[each.score.name]} is incomplete:** {missing} not known."
     yield from _about(bundle, scored.vector)
 
 
@@ -173,11 +174,15 @@ def _drivers(baselines: Iterable[Baseline]) -> Iterator[str]:
     for baseline in baselines:
         for item in baseline.score.components:
             if item.points:
-                text = plain(item.shown) + (f", {item.date}" if item.date else "")
+                text = plain(item.shown) + _date(item)
                 points = added.setdefault(item.name, (text, []))[1]
                 points.append(f"{_TITLES[baseline.score.name]} +{item.points}")
     for text, points in added.values():
         yield f"- {text} ({listed(points)})"
+
+
+def _date(item: Component) -> str:
+    return f", {DATED.get(item.name, '')}{item.date}" if item.date else ""
 
 
 def _basis(vector: FeatureVector, sources: Mapping[str, ReadState]) -> Iterator[str]:
@@ -185,9 +190,9 @@ def _basis(vector: FeatureVector, sources: Mapping[str, ReadState]) -> Iterator[
     groups = [f"{GROUPS[name]} {known}/{total}" for name, (known, total) in coverage.groups.items()]
     yield f"**Based on {coverage.known} of {coverage.total} inputs:** {listed(groups)}."
     yield from _unread(sources)
-    yield from _absent(vector)
+    yield from _absent(vector, sources)
     if vector.issues:
-        noticed = [f"{each.code.replace('_', ' ')} ({each.count})" for each in _by_code(vector)]
+        noticed = [_noticed(each) for each in _by_resource(vector)]
         yield f"**Noticed in the data:** {listed(noticed)}."
     yield f"**When:** {TIMINGS[vector.timing]}"
 
@@ -199,11 +204,14 @@ def _unread(sources: Mapping[str, ReadState]) -> Iterator[str]:
             yield f"**{words}:** {listed(types)}."
 
 
-def _absent(vector: FeatureVector) -> Iterator[str]:
+def _absent(vector: FeatureVector, sources: Mapping[str, ReadState]) -> Iterator[str]:
+    """What was looked for and is not there: not what was never read, and no score of ours."""
     labels = [
         plain(feature.label)
         for feature, value in zip(CATALOGUE, vector.values, strict=True)
         if value in (None, "unknown")
+        and all(sources.get(source) == "read" for source in feature.sources)
+        and not _cannot_be(feature, vector)
     ]
     if labels:
         more = len(labels) - _NAMED
@@ -211,15 +219,32 @@ def _absent(vector: FeatureVector) -> Iterator[str]:
         yield f"**Not in the record:** {listed(labels[:_NAMED])}{tail}."
 
 
-def _by_code(vector: FeatureVector) -> Iterable[DataIssue]:
-    return tally(DataIssue(each.code, "", each.count) for each in vector.issues)
+def _cannot_be(feature: Feature, vector: FeatureVector) -> bool:
+    """Where the patient goes before discharge; an arrival where there was no ED visit."""
+    if feature.name == "discharge_location":
+        return vector.timing == "before_discharge"
+    in_ed = feature.name in ("arrival_transport", "triage_acuity")
+    return in_ed and vector["ed_los_hours"] == 0.0
+
+
+def _by_resource(vector: FeatureVector) -> Iterable[DataIssue]:
+    return tally(DataIssue(each.code, each.resource, each.count) for each in vector.issues)
+
+
+def _noticed(issue: DataIssue) -> str:
+    times = f", {issue.count} times" if issue.count > 1 else ""
+    return f"{issue.code.replace('_', ' ')} ({issue.resource}{times})"
 
 
 def _about(bundle: Bundle, vector: FeatureVector | None) -> Iterator[str]:
     manifest = bundle.manifest
     digest = bundle.digest[:_SHORT_DIGEST]
-    yield f"**About:** {plain(manifest.title)}, version {manifest.version}, {digest}. {plain(manifest.notice)}"
+    yield f"**About:** {plain(manifest.title)}, version {manifest.version}, {digest}.{_read_as(vector)}"
     yield LIMITS
-    if vector:
-        how = "detected from the data" if vector.profile_detected else "as set"
-        yield f"Site profile: {plain(vector.profile)}, {how}."
+
+
+def _read_as(vector: FeatureVector | None) -> str:
+    if vector is None:
+        return ""
+    how = "detected from the data" if vector.profile_detected else "as set"
+    return f" Read with the site profile {plain(vector.profile)}, {how}."

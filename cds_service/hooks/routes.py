@@ -21,7 +21,7 @@ from fhir_mapping.prefetch import prefetch_templates
 
 SERVICE_ID = "readmission-risk"
 JSON = "application/json"
-_LARGE = 1024 * 1024
+_LARGE = 256 * 1024
 _TITLE = "30-day readmission"
 _DESCRIPTION = (
     "Says at discharge what is known of the patient's risk of an unplanned readmission within"

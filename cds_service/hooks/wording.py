@@ -11,6 +11,7 @@ REASONS: Mapping[str, str] = {
     "newborn": "this is a newborn's stay",
     "not_inpatient": "this is not an inpatient stay",
     "observation_stay": "this is an observation stay, not an inpatient admission",
+    "not_acute": "this is not an acute inpatient stay",
     "deceased": "the patient has died",
     "hospice": "the patient is discharged to hospice care",
     "transferred": "the patient is transferred to another acute hospital",
@@ -64,10 +65,15 @@ WHEN: Mapping[Timing, str] = {
     "at_discharge": "at discharge",
     "before_discharge": "before discharge",
 }
-OWN_OUTCOMES = (
-    "Each figure is its study's, for that study's outcome and patients:"
-    " not a probability for this patient."
-)
+DATED: Mapping[str, str] = {
+    "hosp_los_days": "admitted ",
+    "admission_type": "admitted ",
+    "charlson": "latest proof ",
+    "ed_visits_six_months": "latest ",
+    "n_hosp_365d": "latest ",
+}
+"""Score item -> what its date is, where the item does not say so itself."""
+
 LIMITS = (
     "Unplanned readmission here means not elective; CMS's planned-readmission algorithm is not"
     " applied. For review by a clinician; regulatory status not determined."

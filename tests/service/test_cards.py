@@ -123,7 +123,7 @@ def test_the_comparison_says_whose_rate_it_is(site: float | None, said: str) -> 
 def test_drivers_are_in_words_with_value_and_date_once_for_both_scores() -> None:
     detail = card(call()).detail
     assert "- Last haemoglobin 10.2 g/dL, 2026-11-15 (HOSPITAL +1)" in detail
-    assert "- Comorbidity: congestive heart failure, 2025-02-03 (LACE +2)" in detail
+    assert "- Comorbidity: congestive heart failure, latest proof 2025-02-03 (LACE +2)" in detail
     assert len(re.findall("Length of stay 6.3 days", detail)) == 1
     assert "(LACE +4, HOSPITAL +2)" in detail
 
@@ -169,7 +169,7 @@ def test_before_discharge_the_card_says_that_the_stay_is_not_over() -> None:
 )
 def test_the_profile_is_named_and_how_it_was_chosen(profile: str | None, said: str) -> None:
     assessor = replace(ASSESSOR, profile=load_profile(profile) if profile else None)
-    assert f"Site profile: us\\_core, {said}." in card(call(), assessor).detail
+    assert f"Read with the site profile us\\_core, {said}." in card(call(), assessor).detail
 
 
 def test_the_bundle_says_what_it_is() -> None:

@@ -82,8 +82,8 @@ def visit(
     part_of, source = fields.pop("part_of", None), fields.pop("admit_source", None)
     disposition, priority = fields.pop("disposition", None), fields.pop("priority", None)
     hospitalization = _stated(
-        admitSource=source and concept(f"s|{source}"),
-        dischargeDisposition=disposition and concept(f"s|{disposition}"),
+        admitSource=source and concept(f"|{source}"),
+        dischargeDisposition=disposition and concept(f"|{disposition}"),
     )
     own = {
         "status": "finished",
@@ -91,7 +91,7 @@ def visit(
         "period": _stated(start=at(start), end=at(end)),
         "partOf": refer(part_of and f"Encounter/{part_of}"),
         "hospitalization": hospitalization,
-        "priority": priority and concept(f"s|{priority}"),
+        "priority": priority and concept(f"|{priority}"),
         "reasonCode": [concept(text=fields.pop("reason"))] if "reason" in fields else None,
     }
     return _resource("Encounter", id_, subject=refer("Patient/p"), **own | fields)

@@ -143,9 +143,18 @@ def test_discharge_location_is_missing_before_discharge() -> None:
 
 
 def test_the_second_coding_counts_where_the_first_is_unknown() -> None:
-    both = {"coding": [{"system": "urn:site", "code": "X"}, {"system": "s", "code": "snf"}]}
+    both = {"coding": [{"system": "urn:site", "code": "X"}, {"code": "snf"}]}
     row = stay(hospitalization={"dischargeDisposition": both})
     assert value("discharge_location", row) == "snf"
+
+
+def test_a_code_of_a_system_that_the_profile_does_not_list_is_not_understood() -> None:
+    local = {"coding": [{"system": "http://hospital.example/disposition", "code": "20"}]}
+    row = stay(hospitalization={"dischargeDisposition": local})
+    assert value("discharge_location", row) == "unknown"
+    nubc = {"coding": [{"system": "http://www.nubc.org/patient-discharge", "code": "20"}]}
+    row = stay(hospitalization={"dischargeDisposition": nubc})
+    assert value("discharge_location", row) == "died"
 
 
 @pytest.mark.parametrize(

@@ -63,9 +63,9 @@ def test_the_shipped_profiles_load(name: str) -> None:
 
 def test_a_profile_overrides_table_by_table_and_key_by_key() -> None:
     base, mimic = load_profile("us_core"), load_profile("mimic")
-    assert mimic.level("disposition", "home") == base.level("disposition", "home") == "home"
-    assert base.level("disposition", "HOME") is None
-    assert mimic.level("disposition", "HOME") == "home"
+    assert mimic.level("disposition", "", "home") == base.level("disposition", "", "home") == "home"
+    assert base.level("disposition", "", "HOME") is None
+    assert mimic.level("disposition", "", "HOME") == "home"
     assert set(base.measures) < set(mimic.measures)
     assert mimic.encounter["icu_words"] == base.encounter["icu_words"]
     assert not mimic.encounter["icu_from_locations"]
@@ -100,7 +100,7 @@ def test_a_site_writes_its_own(tmp_path: Path) -> None:
     assert profile.unit("g per dL") == "g/dL"
     assert profile.unit("mmHg") == "mm[Hg]"
     assert profile.unit("unheard of") == "unheard of"
-    assert profile.level("disposition", "H") == "home"
+    assert profile.level("disposition", "", "H") == "home"
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from fhir_mapping.resources import (
     decode_contained_medication,
     id_of,
     latest_versions,
-    subject_of,
     type_of,
 )
+from fhir_mapping.subjects import subject_of
 from tests.spec.record import Resource, ed_visit, observations, patient, value, visit
 
 
