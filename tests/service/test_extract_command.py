@@ -160,3 +160,30 @@ def test_a_profile_that_is_set_wins_over_the_data(folder: Path, tmp_path: Path) 
     out = tmp_path / "rows.csv"
     assert run("--fhir", folder, "--out", out, "--profile", "synthea").exit_code == 0
     assert set(polars.read_csv(out)["profile"]) == {"synthea"}
+
+
+def test_a_byte_order_mark_and_a_corrupt_body_are_told_apart(tmp_path: Path) -> None:
+    marked = tmp_path / "marked.ndjson"
+    marked.write_bytes(b"\xef\xbb\xbf" + ndjson("newborn"))
+    assert run("--fhir", marked, "--out", tmp_path / "rows.csv").exit_code == 0
+    corrupt = tmp_path / "corrupt.ndjson.gz"
+    packed = bytearray(gzip.compress(ndjson("newborn")))
+    packed[40:80] = bytes(40)
+    corrupt.write_bytes(packed)
+    result = run("--fhir", corrupt, "--out", tmp_path / "other.csv")
+    assert result.exit_code == 2
+    assert "cannot be read" in result.output.replace("│", " ")
+
+
+@pytest.mark.parametrize(
+    ("out", "evidence", "said"),
+    [("nowhere/rows.csv", None, "no such folder"), ("rows.csv", "rows.csv", "the same file")],
+    ids=["no folder", "one file for both"],
+)
+def test_paths_are_checked_before_the_work(
+    folder: Path, tmp_path: Path, out: str, evidence: str | None, said: str
+) -> None:
+    more = ["--evidence", tmp_path / evidence] if evidence else []
+    result = run("--fhir", folder, "--out", tmp_path / out, *more)
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.replace("│", " ").split())
