@@ -22,6 +22,7 @@ from fhir_mapping.stay import index_stay
 
 Resource = dict[str, Any]
 Rows = Resource | Iterable[Resource]
+Scoring = Callable[[PatientHistory, IndexStay, Sources], PointScore]
 
 READ: Sources = dict.fromkeys(sorted(KNOWN_TYPES), "read")
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
@@ -32,6 +33,10 @@ SYSTEMS = {
     "icd9": "http://hl7.org/fhir/sid/icd-9-cm",
     "pcs": "http://www.cms.gov/Medicare/Coding/ICD10",
     "cpt": "http://www.ama-assn.org/go/cpt",
+    "priority": "http://terminology.hl7.org/CodeSystem/v3-ActPriority",
+    "source": "http://terminology.hl7.org/CodeSystem/admit-source",
+    "disposition": "http://terminology.hl7.org/CodeSystem/discharge-disposition",
+    "nubc": "https://www.nubc.org/CodeSystem/PatDischargeStatus",
     "mimic": "http://mimic.mit.edu/fhir/mimic/CodeSystem/",
 }
 _BAR = re.compile(r"(?<!\S)\|(?!\S)")
@@ -70,20 +75,18 @@ def refer(reference: str | None) -> Resource | None:
 
 
 def patient(**fields: Any) -> Resource:
-    usual = {"gender": "female", "birthDate": "1950-06-15"}
-    return _resource("Patient", "p", **usual | fields)
+    return _resource("Patient", "p", **{"gender": "female", "birthDate": "1950-06-15"} | fields)
 
 
 def visit(
     id_: str, class_: str, start: str | None, end: str | None = None, **fields: Any
 ) -> Resource:
-    """An Encounter. For short `part_of`, `reason` (words) and codes: `disposition`,
-    `admit_source`, `priority`."""
-    part_of, source = fields.pop("part_of", None), fields.pop("admit_source", None)
-    disposition, priority = fields.pop("disposition", None), fields.pop("priority", None)
+    """An Encounter. For short `part_of`, `reason` (words) and HL7's codes, or `system|code`, as
+    `disposition` (digits: NUBC's), `admit_source`, `priority`."""
+    part_of, left = fields.pop("part_of", None), fields.pop("disposition", None)
     hospitalization = _stated(
-        admitSource=source and concept(f"|{source}"),
-        dischargeDisposition=disposition and concept(f"|{disposition}"),
+        admitSource=_coded("source", fields.pop("admit_source", None)),
+        dischargeDisposition=_coded("nubc" if (left or "").isdecimal() else "disposition", left),
     )
     own = {
         "status": "finished",
@@ -91,7 +94,7 @@ def visit(
         "period": _stated(start=at(start), end=at(end)),
         "partOf": refer(part_of and f"Encounter/{part_of}"),
         "hospitalization": hospitalization,
-        "priority": priority and concept(f"|{priority}"),
+        "priority": _coded("priority", fields.pop("priority", None)),
         "reasonCode": [concept(text=fields.pop("reason"))] if "reason" in fields else None,
     }
     return _resource("Encounter", id_, subject=refer("Patient/p"), **own | fields)
@@ -180,21 +183,13 @@ def stay_of(*rows: Rows, now: datetime = NOW, index: str = "stay") -> IndexStay 
 
 
 def vector(
-    *rows: Rows,
-    sources: Sources = READ,
-    now: datetime = NOW,
-    profile: str | None = "us_core",
+    *rows: Rows, sources: Sources = READ, now: datetime = NOW, profile: str | None = "us_core"
 ) -> FeatureVector:
     known = history(*rows, profile=profile)
     return extract(known, _found(index_stay(known, "stay", now)), sources)
 
 
-def scored(
-    score: Callable[[PatientHistory, IndexStay, Sources], PointScore],
-    *rows: Rows,
-    sources: Sources = READ,
-    now: datetime = NOW,
-) -> PointScore:
+def scored(score: Scoring, *rows: Rows, sources: Sources = READ, now: datetime = NOW) -> PointScore:
     """LACE or HOSPITAL of the usual stay."""
     known = history(*rows)
     return score(known, _found(index_stay(known, "stay", now)), sources)
@@ -207,6 +202,10 @@ def value(feature: str, *rows: Rows, **options: Any) -> Value:
 def issue_codes(answer: FeatureVector, feature: str | None = None) -> set[str]:
     """Codes of the issues, or of those that concern one feature."""
     return {each.code for each in answer.issues if feature in (None, each.feature)}
+
+
+def _coded(system: str, code: str | None) -> Resource | None:
+    return concept(code if "|" in code else f"{system}|{code}") if code else None
 
 
 def _found(stay_: IndexStay | NoStay) -> IndexStay:

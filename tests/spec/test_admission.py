@@ -2,7 +2,17 @@
 
 import pytest
 
-from tests.spec.record import Resource, concept, ed_visit, moment, read_all_but, stay, value
+from tests.spec.record import (
+    Resource,
+    concept,
+    ed_visit,
+    issue_codes,
+    moment,
+    read_all_but,
+    stay,
+    value,
+    vector,
+)
 
 MIMIC_HOSP = [{"system": "http://mimic.mit.edu/fhir/mimic/identifier/encounter-hosp"}]
 
@@ -132,7 +142,8 @@ def test_discharge_location(code: str, level: str) -> None:
 
 @pytest.mark.parametrize(("code", "level"), MIMIC.items())
 def test_discharge_locations_of_mimic(code: str, level: str) -> None:
-    row = stay(disposition=code, identifier=MIMIC_HOSP)
+    local = f"mimic:mimic-discharge-disposition|{code}"
+    row = stay(disposition=local, identifier=MIMIC_HOSP)
     assert value("discharge_location", row, profile="mimic") == level
 
 
@@ -148,13 +159,35 @@ def test_the_second_coding_counts_where_the_first_is_unknown() -> None:
     assert value("discharge_location", row) == "snf"
 
 
-def test_a_code_of_a_system_that_the_profile_does_not_list_is_not_understood() -> None:
-    local = {"coding": [{"system": "http://hospital.example/disposition", "code": "20"}]}
-    row = stay(hospitalization={"dischargeDisposition": local})
-    assert value("discharge_location", row) == "unknown"
-    nubc = {"coding": [{"system": "http://www.nubc.org/patient-discharge", "code": "20"}]}
-    row = stay(hospitalization={"dischargeDisposition": nubc})
-    assert value("discharge_location", row) == "died"
+@pytest.mark.parametrize(
+    ("code", "level", "understood"),
+    [
+        ("nubc|20", "died", True),
+        ("http://www.nubc.org/patient-discharge|20", "died", True),
+        ("|20", "died", True),
+        ("urn:site|20", "unknown", False),
+        ("nubc|30", "unknown", False),
+        ("mimic:mimic-discharge-disposition|DIED", "unknown", False),
+        (None, "unknown", True),
+    ],
+    ids=["NUBC", "an older URI", "no system", "a site's own", "no level", "MIMIC's", "not said"],
+)
+def test_only_codes_of_systems_that_the_profile_lists_are_understood(
+    code: str | None, level: str, understood: bool
+) -> None:
+    answer = vector(stay(disposition=code))
+    assert answer["discharge_location"] == level
+    assert ("disposition_not_understood" in issue_codes(answer)) is not understood
+
+
+def test_nor_are_words() -> None:
+    row = stay(hospitalization={"dischargeDisposition": concept(text="Home with services")})
+    assert "disposition_not_understood" in issue_codes(vector(row))
+
+
+@pytest.mark.parametrize("code", ["urn:site|EM", "source|EM"])
+def test_the_same_holds_for_the_priority(code: str) -> None:
+    assert value("admission_type", stay(priority=code)) == "unknown"
 
 
 @pytest.mark.parametrize(

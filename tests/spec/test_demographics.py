@@ -6,7 +6,6 @@ import pytest
 
 from tests.spec.record import (
     Resource,
-    concept,
     ed_visit,
     issue_codes,
     patient,
@@ -16,6 +15,7 @@ from tests.spec.record import (
     vector,
 )
 
+MIMIC = "mimic:mimic-admit-source"
 US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
 
 
@@ -146,16 +146,15 @@ def test_arrival_is_read_on_the_ed_visit(code: str | None, level: str) -> None:
     ed = "http://mimic.mit.edu/fhir/mimic/identifier/encounter-ed"
     hosp = "http://mimic.mit.edu/fhir/mimic/identifier/encounter-hosp"
     rows = (
-        ed_visit(admit_source=code, identifier=[{"system": ed}]),
-        stay(admit_source="HELICOPTER", identifier=[{"system": hosp}]),
+        ed_visit(admit_source=code and f"{MIMIC}|{code}", identifier=[{"system": ed}]),
+        stay(admit_source=f"{MIMIC}|HELICOPTER", identifier=[{"system": hosp}]),
     )
     assert value("arrival_transport", *rows, profile="mimic") == level
     assert value("arrival_transport", rows[1], profile="mimic") == "unknown"
 
 
 def test_hl7_admit_sources_do_not_say_how_the_patient_came() -> None:
-    ed = ed_visit(hospitalization={"admitSource": concept("s|emd")})
-    assert value("arrival_transport", ed) == "unknown"
+    assert value("arrival_transport", ed_visit(admit_source="emd")) == "unknown"
 
 
 def test_a_patient_not_read_is_unknown_to_nobody() -> None:

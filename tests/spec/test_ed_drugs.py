@@ -13,6 +13,7 @@ from tests.spec.record import (
     issue_codes,
     read_all_but,
     refer,
+    stay,
     value,
     vector,
 )
@@ -57,6 +58,8 @@ def dispensed(name: str, time: str | None, context: str | None = "ed", **more: A
         pytest.param([given("aspirin", "03-10 12:01", None)], 0, id="no visit, after departure"),
         pytest.param([given("aspirin", "03-10 07:59", None)], 0, id="no visit, before arrival"),
         pytest.param([given("aspirin", None)], 1, id="of the ED visit, no time"),
+        pytest.param([given("aspirin", "03-10 12:01")], 0, id="of the ED visit, after departure"),
+        pytest.param([given("aspirin", "03-10 07:59")], 0, id="of the ED visit, before arrival"),
         pytest.param([given("aspirin", None, None)], 0, id="neither visit nor time"),
         pytest.param([given("aspirin", "03-15 13:00")], 0, id="after the prediction time"),
         pytest.param([given("aspirin", "03-10 09:00", status="not-done")], 0, id="not done"),
@@ -87,6 +90,18 @@ def test_without_an_ed_visit_there_were_none_whatever_else_was_read() -> None:
     assert value("n_med", given("aspirin", "03-10 13:00", None)) == 0
     assert value("n_med", sources={"Encounter": "read"}) == 0
     assert value("n_med", sources=read_all_but(Encounter="partial")) is None
+
+
+def test_in_the_mimic_profile_only_drugs_of_the_ed_visit_were_given_in_it() -> None:
+    kind = "http://mimic.mit.edu/fhir/mimic/identifier/encounter-"
+    rows = (
+        ed_visit(part_of="stay", identifier=[{"system": f"{kind}ed"}]),
+        stay(identifier=[{"system": f"{kind}hosp"}]),
+        given("aspirin", "03-10 09:00", None),
+        given("heparin", "03-10 09:00"),
+    )
+    assert value("n_med", *rows, profile="mimic") == 1
+    assert value("n_med", *rows) == 2
 
 
 def test_far_too_many_are_clipped() -> None:

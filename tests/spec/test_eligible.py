@@ -41,6 +41,8 @@ def reason(*rows: Resource, now: str = "06-01 00:00", **switches: Any) -> str | 
         pytest.param(stay(admit_source="born"), "newborn", id="newborn"),
         pytest.param(stay(class_="OBSENC"), "observation_stay", id="observation"),
         pytest.param(stay(class_="SS"), None, id="same-day surgery"),
+        pytest.param(stay(class_="ACUTE"), None, id="acute"),
+        pytest.param(stay(class_="NONAC"), "not_acute", id="non-acute"),
         pytest.param(stay(type=[concept("snomed|305336008")]), "hospice", id="admitted to hospice"),
     ],
 )

@@ -45,6 +45,7 @@ def ordered(name: str, authored: str | None, encounter: str | None = None, **m: 
         pytest.param([listed("aspirin", "03-10 12:01", "ed")], 0, id="... of the ED visit too"),
         pytest.param([listed("aspirin", "2024-03-10")], 1, id="listed that day"),
         pytest.param([listed("aspirin", "03-01 07:00", "before")], 0, id="list of another visit"),
+        pytest.param([listed("aspirin", "03-01 07:00", "clinic")], 1, id="list of a clinic visit"),
         pytest.param([listed("aspirin", None)], 0, id="no date"),
         pytest.param([listed("aspirin", "03-10 07:00", status="completed")], 1, id="completed"),
         pytest.param([listed("aspirin", "03-10 07:00", status="unknown")], 1, id="as in MIMIC"),
@@ -88,7 +89,8 @@ def ordered(name: str, authored: str | None, encounter: str | None = None, **m: 
 )
 def test_home_drugs_known_at_t0(rows: list[Rows], answer: float) -> None:
     earlier = visit("before", "IMP", "03-01 00:00", "03-03 00:00")
-    assert value("n_medrecon", ED, earlier, *rows) == answer
+    clinic = visit("clinic", "AMB", "03-01 06:00", "03-01 08:00")
+    assert value("n_medrecon", ED, earlier, clinic, *rows) == answer
 
 
 def test_without_an_ed_visit_an_empty_answer_is_no_list() -> None:

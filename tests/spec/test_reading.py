@@ -16,7 +16,7 @@ from fhir_mapping.resources import (
     latest_versions,
     type_of,
 )
-from fhir_mapping.subjects import subject_of
+from fhir_mapping.subjects import subject_of, subject_of_malformed
 from tests.spec.record import Resource, ed_visit, observations, patient, value, visit
 
 
@@ -95,15 +95,28 @@ def test_unknown_and_null_fields_do_not_matter() -> None:
     [
         ({"resourceType": "Observation", "subject": {"reference": "Patient/q"}}, "q"),
         ({"resourceType": "Coverage", "beneficiary": {"reference": "Patient/q"}}, "q"),
+        ({"resourceType": "Observation", "subject": {"reference": "#q"}}, ""),
+        ({"resourceType": "Observation", "subject": {"reference": "Patient?identifier=q"}}, ""),
+        ({"resourceType": "Observation", "subject": {"reference": "urn:uuid:q"}}, "q"),
+        ({"resourceType": "Observation", "subject": {"reference": "Patient/q/_history/2"}}, "q"),
+        ({"resourceType": "Observation", "subject": {"reference": "Group/q"}}, "Group/q"),
         ({"resourceType": "Observation"}, ""),
         ({"resourceType": "Location", "id": "l"}, ""),
     ],
 )
-def test_whose_it_is(row: Resource, subject: str) -> None:
+def test_whose_it_is_even_where_the_rest_is_malformed(row: Resource, subject: str) -> None:
     found = got(json.dumps(row))
     assert found is not None
     assert not isinstance(found, DataIssue)
     assert subject_of(found) == subject
+    broken = json.dumps(row | {"status": 7, "name": 7}).encode()
+    assert isinstance(decode(broken), DataIssue)
+    assert subject_of_malformed(broken) == subject
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b'{"subject": 7}', b'{"resourceType": "Patient"}'])
+def test_whose_it_is_may_not_be_told(raw: bytes) -> None:
+    assert subject_of_malformed(raw) == ""
 
 
 def version(number: str, updated: str, status: str) -> AnyResource:

@@ -37,6 +37,7 @@ def back(start: str, end: str | None = "", **fields: Any) -> Resource:
         pytest.param(back("03-20 12:00", class_="EMER"), False, id="an ED visit"),
         pytest.param(back("03-20 12:00", class_="AMB"), False, id="a clinic visit"),
         pytest.param(back("03-20 12:00", class_="OBSENC"), False, id="observation"),
+        pytest.param(back("03-20 12:00", class_="NONAC"), False, id="non-acute"),
         pytest.param(back("03-20 12:00", status="planned"), False, id="planned, not begun"),
         pytest.param(back("03-20 12:00", status="cancelled"), False, id="cancelled"),
         pytest.param(back("03-20 12:00", status="entered-in-error"), False, id="in error"),

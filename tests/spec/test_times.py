@@ -5,8 +5,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from fhir_mapping.scores import lace
 from fhir_mapping.when import When, exactly, parse_when, sortable
-from tests.spec.record import ed_visit, issue_codes, observations, stay, value, vector, visit
+from tests.spec.record import (
+    condition,
+    ed_visit,
+    issue_codes,
+    observations,
+    scored,
+    stay,
+    value,
+    vector,
+    visit,
+)
 
 NEW_YORK = ZoneInfo("America/New_York")
 TICK = ".999999"
@@ -145,3 +156,13 @@ def test_a_value_without_a_readable_time_is_left_out_and_counted(time: str) -> N
 def test_evidence_has_the_instant_or_the_day(profile: str, time: str, shown: str) -> None:
     answer = vector(observations(f"{time} | 8867-4 | 88 | /min"), profile=profile)
     assert [row.time for row in answer.evidence_for("triage_heartrate")] == [shown]
+
+
+def test_people_read_days_in_the_zone_that_the_stay_is_written_in() -> None:
+    at_night = condition("icd10|I50.9", recorded="2024-01-01T02:00:00Z")
+    for admitted, day in (
+        ("03-10 12:00", "2024-01-01"),
+        ("2024-03-10T07:00:00-05:00", "2023-12-31"),
+    ):
+        answer = scored(lace, stay(admitted), at_night)
+        assert [each.date for each in answer.components if each.name == "charlson"] == [day]

@@ -112,6 +112,14 @@ def test_bounds(vital: str, received: str, answer: float | None, issue: str | No
         assert issue_codes(found, name) == ({issue} if issue else set())
 
 
+def test_no_record_has_more_than_thirty_spellings_of_units() -> None:
+    rows = [
+        observation("03-10 08:10", "8867-4", "88", f"/min{{a{n}}}", id=f"o{n}") for n in range(40)
+    ]
+    (row,) = vector(ED, rows).evidence_for("triage_heartrate")
+    assert row.reason == "first of 30 usable in the window"
+
+
 @pytest.mark.parametrize("comparator", ["<", "<=", ">", ">="])
 def test_a_comparator_is_no_number(comparator: str) -> None:
     found = vector(ED, observations(f"03-10 08:10 | 59408-5 | {comparator}90 | %"))
