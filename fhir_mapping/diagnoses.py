@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from fhir_mapping.catalogue import Feature
 from fhir_mapping.history import Event
-from fhir_mapping.readings import Context, Diagnosis, Reading, evidence_of
+from fhir_mapping.readings import MISSING, Context, Diagnosis, Reading, evidence_of
 from fhir_mapping.stay import happened
 from fhir_mapping.when import exactly
 from fhir_mapping.windows import Span, span_of
@@ -21,7 +21,7 @@ def diagnosed(context: Context, feature: Feature) -> Reading:
         d for d in past_diagnoses(context, feature.window) if feature.name in d.event.features
     ]
     if not proofs:
-        return context.zero(feature)
+        return MISSING if _undecided(context, feature) else context.zero(feature)
     chosen = max(proofs, key=_newest)
     return Reading(
         1.0,
@@ -36,6 +36,20 @@ def diagnosed(context: Context, feature: Feature) -> Reading:
             ),
         ),
     )
+
+
+def _undecided(context: Context, feature: Feature) -> bool:
+    """A diagnosis is there but its time cannot be told: neither a proof nor an absence."""
+    visits = {visit.id for visit in context.history.visits}
+    problems = context.history.of("problem")
+    coded = context.history.of("diagnosis")
+    undated = [each for each in problems if each.time is None and _active(each, context)]
+    undated += [
+        each
+        for each in coded
+        if each.visit not in visits and (each.time is None or each.time.before(context.stay.t0))
+    ]
+    return any(feature.name in each.features for each in undated)
 
 
 def past_diagnoses(context: Context, window: str) -> tuple[Diagnosis, ...]:

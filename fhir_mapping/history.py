@@ -137,7 +137,7 @@ class IndexStay:
     """The stay to be scored and its clock (METHOD.md, The clock).
 
     `t0` is the start of the index ED visit, else of the admission. `ed_visits` are merged into
-    [`ed_start`, `ed_end`]; `ed_end` None while the patient is still there. `zone`: the one the
+    [`ed_start`, `ed_end`]; `ed_end` None where it was not written. `zone`: the one the
     stay itself is written in, for dates that people read.
     """
 

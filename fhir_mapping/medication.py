@@ -11,9 +11,9 @@ from fhir_mapping.windows import Span
 def ed_drugs(context: Context, feature: Feature) -> Reading:
     """Distinct drugs dispensed or administered during the index ED visit; 0 without one."""
     stay = context.stay
-    if stay.ed_start is None or stay.ed_end is None:
+    if stay.ed_start is None:
         return _no_ed_visit(context, feature)
-    span = Span(stay.ed_start, stay.ed_end)
+    span = Span(stay.ed_start, stay.ed_end or stay.prediction_time)
     ids = {visit.id for visit in stay.ed_visits}
     given = [
         event for event in context.history.of("ed_drug") if _given_in_ed(event, ids, span, context)

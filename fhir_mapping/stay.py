@@ -132,9 +132,12 @@ def _merged(
 
 
 def _departure(ed_visits: tuple[Visit, ...], prediction_time: datetime) -> datetime | None:
+    """The last end that is known; now while the patient is there; None where it was not written."""
     if not ed_visits:
         return None
     known = [each.end.latest for each in ed_visits if each.end]
+    if not known and all(each.status == "finished" for each in ed_visits):
+        return None
     return min(max(known, default=prediction_time), prediction_time)
 
 

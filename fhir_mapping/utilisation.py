@@ -71,8 +71,10 @@ def visits_icu(context: Context, feature: Feature) -> Reading:
 def ed_hours(context: Context, feature: Feature) -> Reading:
     """Hours from the start of the index ED visit to departure; 0 without one."""
     stay = context.stay
-    if stay.ed_start is None or stay.ed_end is None:
+    if stay.ed_start is None:
         return context.zero(feature)
+    if stay.ed_end is None:
+        return MISSING
     hours = (stay.ed_end - stay.ed_start) / _HOUR
     if not 0 <= hours <= (feature.high or 0):
         context.notice("implausible", "Encounter", feature)
