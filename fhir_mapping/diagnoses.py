@@ -39,17 +39,11 @@ def diagnosed(context: Context, feature: Feature) -> Reading:
 
 
 def _undecided(context: Context, feature: Feature) -> bool:
-    """A diagnosis is there but its time cannot be told: neither a proof nor an absence."""
-    visits = {visit.id for visit in context.history.visits}
-    problems = context.history.of("problem")
-    coded = context.history.of("diagnosis")
-    undated = [each for each in problems if each.time is None and _active(each, context)]
-    undated += [
-        each
-        for each in coded
-        if each.visit not in visits and (each.time is None or each.time.before(context.stay.t0))
-    ]
-    return any(feature.name in each.features for each in undated)
+    """An active problem of which nobody says since when: neither a proof nor an absence."""
+    return any(
+        each.time is None and feature.name in each.features and _active(each, context)
+        for each in context.history.of("problem")
+    )
 
 
 def past_diagnoses(context: Context, window: str) -> tuple[Diagnosis, ...]:
