@@ -110,14 +110,14 @@ def _given(
 def _name(use: MedicationUse, known: Medications) -> str:
     concept = use.medication_codeable_concept
     if concept is not None:
-        return _plain(_concept_name(concept))
+        return plain_name(_concept_name(concept))
     reference = use.medication_reference
     if reference is None:
         return ""
     medication = _referenced(use, reference, known)
     name = _medication_name(medication, known) if medication else ""
     local = (reference.reference or "").startswith("#")  # names nothing outside its resource
-    return _plain(name or reference.display or ("" if local else id_of(reference)))
+    return plain_name(name or reference.display or ("" if local else id_of(reference)))
 
 
 def _referenced(use: MedicationUse, reference: Reference, known: Medications) -> Medication | None:
@@ -157,5 +157,6 @@ def _concept_name(concept: Concept) -> str:
     return concept.text or next(displays, "") or next(codes, "")
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A drug's name as it is counted: lower case, single blanks."""
     return " ".join(name.lower().split())

@@ -130,6 +130,11 @@ def coverage_events(coverage: Coverage, profile: Profile) -> Found:
     )
 
 
+def icd_features(version: str, code: str) -> frozenset[str]:
+    """The comorbidity features that a code of `icd9` or `icd10` proves; none for most codes."""
+    return comorbidities(version)(code) | renal_severe(version)(code)
+
+
 def _measures(code: Concept | None, profile: Profile) -> set[str]:
     if code is None or code.coding is None:
         return set()
@@ -197,9 +202,7 @@ def _features(system: str, code: str, profile: Profile) -> frozenset[str]:
     version = profile.icd_version.get(system)
     if system == SNOMED:
         version, code = "icd10", snomed_to_icd10().get(code, "")
-    if version is None or not code:
-        return frozenset()
-    return comorbidities(version)(code) | renal_severe(version)(code)
+    return icd_features(version, code) if version and code else frozenset()
 
 
 def _diagnosis_kind(condition: Condition, profile: Profile) -> str | None:

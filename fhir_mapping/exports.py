@@ -83,7 +83,7 @@ def read_export(path: Path) -> Export:
     """Read every FHIR file below `path`. Raises ExportError naming the file and what to do."""
     export = Export()
     for file in export_files(path):
-        for raw in _resources(file):
+        for raw in raw_resources(file):
             export.add(raw)
     if not export.patients:
         kinds = ", ".join(sorted(KNOWN_TYPES))
@@ -100,7 +100,8 @@ def export_files(path: Path) -> list[Path]:
     return files
 
 
-def _resources(file: Path) -> Iterator[bytes | msgspec.Raw]:
+def raw_resources(file: Path) -> Iterator[bytes | msgspec.Raw]:
+    """Every resource of a file, undecoded. Raises ExportError where it cannot be read."""
     try:
         content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     except (OSError, EOFError, zlib.error) as broken:

@@ -16,7 +16,8 @@ Source = Literal["read", "partial", "not_read"]
 """How much of one resource type was seen (METHOD.md, Absence): all of the look-back, part, none."""
 
 Sources = Mapping[str, Source]
-"""By FHIR resource type; a type that is not a key was not read."""
+"""By FHIR resource type; a type that is not a key was not read. ED visits may have a key of their
+own (readings.ED_VISITS)."""
 
 Role = Literal["ed", "hospital", "icu", "other"]
 Timing = Literal["at_discharge", "before_discharge"]

@@ -70,13 +70,33 @@ def readmitted(
     None where there is no label: no discharge time, a death in hospital, or a follow-up that ends
     before the 30 days do. ED visits are no readmission.
     """
-    last, later = _whole_stay(visits, index, rules)
+    last, later = whole_stay(visits, index, rules)
     if last.end is None or "died" in (index.disposition, last.disposition):
         return None
     discharge = last.end.latest
     if discharge + _WITHIN > follow_up_until:
         return None
     return _label(later[0] if later else None, discharge, rules)
+
+
+def whole_stay(
+    visits: Iterable[Visit], index: Visit, rules: Rules = DEFAULT
+) -> tuple[Visit, Sequence[Visit]]:
+    """The part that the stay of `index` ends with, and the stays after it in order."""
+    later = [each for each in visits if _is_stay(each, rules) and _follows(each, index)]
+    later.sort(key=_start)
+    last = index
+    while later and _continues(later[0], last, rules):
+        last = _ending_later(last, later.pop(0))
+    return last, later
+
+
+def died_within_30d(history: PatientHistory, discharge: datetime) -> bool | None:
+    """Whether the patient was dead 30 days after discharge, by date; None where it is not known
+    when."""
+    if history.person.deceased and history.person.deceased_on is None:
+        return None
+    return _died_by(history, discharge + _WITHIN)
 
 
 def _person_reason(history: PatientHistory, stay: IndexStay) -> str | None:
@@ -106,18 +126,6 @@ def _stay_reason(stay: IndexStay, rules: Rules) -> str | None:
     if stay.visit.admission_type == "observation" and not rules.observation_is_stay:
         return "observation_stay"
     return _BY_DISPOSITION.get(stay.visit.disposition)
-
-
-def _whole_stay(
-    visits: Iterable[Visit], index: Visit, rules: Rules
-) -> tuple[Visit, Sequence[Visit]]:
-    """The part that the stay of `index` ends with, and the stays after it in order."""
-    later = [each for each in visits if _is_stay(each, rules) and _follows(each, index)]
-    later.sort(key=_start)
-    last = index
-    while later and _continues(later[0], last, rules):
-        last = _ending_later(last, later.pop(0))
-    return last, later
 
 
 def _follows(visit: Visit, index: Visit) -> bool:

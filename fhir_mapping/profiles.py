@@ -87,6 +87,11 @@ class Profile:
         """Complaint terms match anywhere, as the MIMIC-IV-ED benchmark does."""
         return bool(self._table("vitals")["plain_complaint_match"])
 
+    @cached_property
+    def summary_types(self) -> frozenset[str]:
+        """`system|code` of the documents that are discharge summaries here."""
+        return frozenset(self._table("notes")["discharge_summary"])
+
     def when(self, text: str | None) -> When | None:
         """A time as FHIR writes it, zone-less ones in the site's zone; None where it is none."""
         return parse_when(text, self.zone) if text else None

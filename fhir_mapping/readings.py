@@ -16,6 +16,10 @@ from fhir_mapping.history import (
 from fhir_mapping.when import When
 
 Value = float | str | None
+ED_VISITS = "Encounter/ed"
+"""A key beside `Encounter` for a reader whose ED visits come from a source of their own, so that
+the others' zeros stay findings where that one was not read; where it is no key, as Encounter."""
+_OF_ED_VISITS = frozenset(("visits_ed", "arrival_transport"))
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,15 @@ class Context:
     past_diagnoses: dict[str, tuple[Diagnosis, ...]] = field(default_factory=dict)
     units: set[str] = field(default_factory=set)
 
+    @property
+    def ed_visits_read(self) -> bool:
+        """True where all ED visits of the look-back were read."""
+        return self.sources.get(ED_VISITS, self.sources.get("Encounter")) == "read"
+
     def read(self, feature: Feature) -> bool:
         """True where every source of the feature was read over the whole look-back."""
+        if feature.reduce in _OF_ED_VISITS and not self.ed_visits_read:
+            return False
         return all(self.sources.get(source) == "read" for source in feature.sources)
 
     def zero(self, feature: Feature) -> Reading:

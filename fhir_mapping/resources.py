@@ -5,6 +5,7 @@ becomes a DataIssue and the others live on. Field names are FHIR's, in camel cas
 """
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 import msgspec
 
@@ -204,6 +205,9 @@ PATIENT_BOUND = frozenset(
 KNOWN_TYPES = PATIENT_BOUND | {"Location", "Medication"}
 
 
+R = TypeVar("R", bound=Resource)
+
+
 class _Head(msgspec.Struct, rename="camel"):
     resource_type: str = ""
 
@@ -239,9 +243,9 @@ def type_of(raw: bytes | msgspec.Raw) -> str:
         return ""
 
 
-def latest_versions(resources: Iterable[AnyResource]) -> list[AnyResource]:
+def latest_versions(resources: Iterable[R]) -> list[R]:
     """One of each (type, id), the newest, sorted: what follows cannot depend on their order."""
-    newest: dict[tuple[str, str], AnyResource] = {}
+    newest: dict[tuple[str, str], R] = {}
     for resource in resources:
         key = (resource.type, resource.id or msgspec.json.encode(resource).decode("latin-1"))
         held = newest.get(key)

@@ -143,7 +143,7 @@ def _emergency(context: Context) -> Component:
     visits = ed_visits_in(context, Span(start, context.stay.t0, closed=False))
     label = "ED visits in the six months before"
     points = _VISITS(len(visits))
-    if points < 4 and context.sources.get("Encounter") != "read":
+    if points < 4 and not context.ed_visits_read:
         return Component("ed_visits_six_months", label, None)
     newest = max(
         (visit.start for visit in visits if visit.start), key=lambda w: w.latest, default=None

@@ -8,7 +8,7 @@ import csv
 import datetime
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 
@@ -16,6 +16,7 @@ import msgspec
 
 from model import errors
 from model.published import PublishedScore, Sample, Share
+from model.trained import FILES, SCHEMA, TrainedError, TrainedModel, read_trained
 
 FORMAT: Final = 1
 MANIFEST = "manifest.json"
@@ -24,9 +25,11 @@ MODEL_CARD = "MODEL_CARD.md"
 SCORES = "published_scores.json"
 SAMPLES = "samples.json"
 
-Kind = Literal["published_scores"]
+Kind = Literal["published_scores", "trained"]
+_ALWAYS = (CATALOGUE, MODEL_CARD, SCORES, SAMPLES)
 REQUIRED: Mapping[Kind, tuple[str, ...]] = {
-    "published_scores": (CATALOGUE, MODEL_CARD, SCORES, SAMPLES),
+    "published_scores": _ALWAYS,
+    "trained": (*_ALWAYS, *FILES),
 }
 _REPAIR = "Take the bundle anew from where it was released, or have it built and reviewed again"
 _Digest = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
@@ -65,12 +68,18 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 @dataclass(frozen=True)
 class Bundle:
-    """A loaded, verified bundle. `digest` is the manifest's: it stands for every byte."""
+    """A loaded, verified bundle. `digest` is the manifest's: it stands for every byte.
+
+    `trained` None: the bundle has no network, only published scores. `positions`: where in the
+    catalogue each of the manifest's features stands.
+    """
 
     manifest: Manifest
     digest: str
     published: Mapping[str, PublishedScore]
     path: Path
+    trained: TrainedModel | None = field(default=None, compare=False)  # tensors have no one answer
+    positions: tuple[int, ...] = ()
 
 
 def load_bundle(path: Path, *, mapping_digest: str | None = None) -> Bundle:
@@ -85,11 +94,13 @@ def load_bundle(path: Path, *, mapping_digest: str | None = None) -> Bundle:
     manifest = _manifest(path / MANIFEST, raw)
     _check_names(path, manifest, present)
     contents = {name: _verified(path / name, summed) for name, summed in manifest.files.items()}
-    _check_catalogue(path, manifest, contents[CATALOGUE])
+    positions = _check_catalogue(path, manifest, contents[CATALOGUE])
     _check_mapping(path, manifest, mapping_digest)
     published = _published(path / SCORES, contents[SCORES])
     _check_samples(path / SAMPLES, contents[SAMPLES], published)
-    return Bundle(manifest, sha256(raw), published, path)
+    return Bundle(
+        manifest, sha256(raw), published, path, _trained(path, manifest, contents), positions
+    )
 
 
 def write_bundle(path: Path, manifest: Manifest, contents: Mapping[str, bytes]) -> Bundle:
@@ -186,18 +197,35 @@ def _check_names(folder: Path, manifest: Manifest, present: frozenset[str]) -> N
         raise errors.ExtraFileError(folder / name, f"{MANIFEST} does not list it", "Remove it")
 
 
-def _check_catalogue(folder: Path, manifest: Manifest, raw: bytes) -> None:
+def _check_catalogue(folder: Path, manifest: Manifest, raw: bytes) -> tuple[int, ...]:
     try:
         rows = list(csv.DictReader(raw.decode().splitlines()))
-        names = {row["name"] for row in rows}
+        names = [row["name"] for row in rows]
         groups = {row["coverage_group"] for row in rows}
     except (UnicodeError, csv.Error, KeyError) as error:
         problem = f"not a table with the columns name and coverage_group ({error})"
         raise errors.ContentError(folder / CATALOGUE, problem, _REPAIR) from error
-    unknown = sorted({*manifest.features} - names | {*manifest.coverage_floors} - groups)
+    unknown = sorted({*manifest.features} - {*names} | {*manifest.coverage_floors} - groups)
     if unknown:
         problem = f"speaks of {', '.join(unknown)}, which {CATALOGUE} does not have"
         raise errors.ContentError(folder / MANIFEST, problem, _REPAIR)
+    return tuple(names.index(feature) for feature in manifest.features)
+
+
+def _trained(
+    folder: Path, manifest: Manifest, contents: Mapping[str, bytes]
+) -> TrainedModel | None:
+    if manifest.kind != "trained":
+        return None
+    try:
+        model = read_trained(contents)
+    except TrainedError as error:
+        kind = errors.SampleError if error.sample else errors.ContentError
+        raise kind(folder / error.file, error.problem, _REPAIR) from error
+    if model.schema.names != manifest.features:
+        problem = f"its columns are not the features of {MANIFEST}"
+        raise errors.ContentError(folder / SCHEMA, problem, _REPAIR)
+    return model
 
 
 def _check_mapping(folder: Path, manifest: Manifest, expected: str | None) -> None:

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from model.bundle import Bundle
+import torch
 
-Value = float | str | None
-"""One feature: a number, a category's level, or None where it is missing."""
+from model.attribution import attribute, by_concept
+from model.bundle import Bundle
+from model.trained import TrainedModel, Value
+
+__all__ = ["NO_PROBABILITY", "Contribution", "Score", "Scorer", "Value", "scorer_for"]
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,16 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Score:
-    """`probability` of the bundle's outcome, None where the bundle gives none."""
+    """`probability` of the bundle's outcome, None where the bundle gives none.
+
+    Rounded here and nowhere else, to 4 decimals. `contributions` on the log-odds scale, largest
+    first, and `not_attributed` add up to the distance from the reference patient's log-odds.
+    """
 
     probability: float | None
     interval: tuple[float, float] | None
     contributions: tuple[Contribution, ...]
+    not_attributed: float = 0.0
 
 
 NO_PROBABILITY = Score(probability=None, interval=None, contributions=())
@@ -48,8 +56,49 @@ class PublishedScorer:
         return NO_PROBABILITY
 
 
+class TrainedScorer:
+    """The trained members, averaged as logits and calibrated."""
+
+    def __init__(self, model: TrainedModel, positions: Sequence[int]) -> None:
+        """`positions`: where in the catalogue each column of the model's schema stands."""
+        self._model, self._positions = model, positions
+        self._concepts = [column.concept for column in model.schema]
+        self._reference = model.prepare(model.encode(model.reference)[None])
+
+    def score(self, values: Sequence[Value]) -> Score:
+        """One vector in catalogue order."""
+        table = self._model.encode([values[index] for index in self._positions])[None]
+        logits = self._model.logits(table)
+        calibrator = self._model.calibrator
+        low, high = calibrator.interval(logits)
+        contributions, rest = self._contributions(self._model.prepare(table))
+        return Score(
+            probability=_rounded(calibrator.probability(logits)[0]),
+            interval=(_rounded(low[0]), _rounded(high[0])),
+            contributions=contributions,
+            not_attributed=rest,
+        )
+
+    def _contributions(self, prepared: torch.Tensor) -> tuple[tuple[Contribution, ...], float]:
+        slope = self._model.calibrator.slope
+        found = attribute(self._model.network, prepared, self._reference)
+        amounts = by_concept([float(each) for each in found.by_column], self._concepts)
+        ordered = sorted(amounts.items(), key=lambda item: (-abs(item[1]), item[0]))
+        listed = tuple(Contribution(concept, slope * amount) for concept, amount in ordered)
+        return listed, slope * found.rest
+
+
 def scorer_for(bundle: Bundle) -> Scorer:
-    """The scorer that the bundle's kind calls for."""
-    match bundle.manifest.kind:
-        case "published_scores":
-            return PublishedScorer()
+    """The scorer that the bundle's kind calls for.
+
+    One thread for torch from here on: a single stay gains nothing by more, and threads that wait
+    for each other on a busy machine cost a hundredfold.
+    """
+    if bundle.trained is None:
+        return PublishedScorer()
+    torch.set_num_threads(1)
+    return TrainedScorer(bundle.trained, bundle.positions)
+
+
+def _rounded(probability: float) -> float:
+    return round(float(probability), 4)

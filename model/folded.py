@@ -1,0 +1,198 @@
+"""The trained members as one inference network: batch norm folded, all members in one pass.
+
+Loaded from the weights that training saved, without pytorch_tabnet. A test holds the two to each
+other. Shapes: S members, B rows, E embedded inputs, G attention groups.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model.preprocessing import parts_of
+from model.schema import Schema
+from model.shape import TabNetConfig, attention_groups
+
+Weights = Mapping[str, Tensor]
+_EPSILON = 1e-5  # of torch's BatchNorm1d
+_HALF = float(torch.tensor(0.5, dtype=torch.float32).sqrt())  # pytorch_tabnet's, in any precision
+
+
+@dataclass(frozen=True)
+class Dense:
+    """`weight` (S, in, out), `bias` (S, 1, out)."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        return torch.baddbmm(self.bias, rows, self.weight)
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """FeatureEmbedding's parameters of all members, and where each column goes."""
+
+    edges: Tensor
+    weight: Tensor
+    bias: Tensor
+    levels: Tensor
+    mask: Tensor
+    numeric: Tensor
+    levelled: Tensor
+    offsets: Tensor
+    order: Tensor
+    bins: int
+
+    def __call__(self, prepared: Tensor) -> Tensor:
+        """(B, columns) with NaN -> (S, B, E)."""
+        missing = prepared.isnan()
+        filled = prepared.nan_to_num(0.0)
+        numbers = torch.einsum("rcb,scbw->srcw", self._parts(filled), self.weight)
+        numbers = numbers + self.bias.unsqueeze(1)
+        levels = self.levels[:, filled[:, self.levelled].long() + self.offsets]
+        embedded = torch.cat((numbers, levels), dim=2)[:, :, self.order]
+        return torch.where(missing.unsqueeze(-1), self.mask.unsqueeze(1), embedded).flatten(2)
+
+    def _parts(self, filled: Tensor) -> Tensor:
+        cells = filled[:, self.numeric].unsqueeze(-1)
+        if not self.bins:
+            return cells
+        starts = self.edges[:, :-1]
+        return ((cells - starts) / (self.edges[:, 1:] - starts)).clamp(0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class FoldedNetwork:
+    """`logits` is the whole way; `embed` and `from_embedded` are its halves, for attribution."""
+
+    embed: Embedding
+    first_scale: Tensor
+    first_shift: Tensor
+    splitter: tuple[Dense, ...]
+    transformers: tuple[tuple[Dense, ...], ...]
+    attention: tuple[Dense, ...]
+    group_of: Tensor
+    config: TabNetConfig
+    widen: Tensor | None
+    hidden: Dense
+    last: Dense
+
+    def logits(self, prepared: Tensor) -> Tensor:
+        """(B, columns) -> (S, B)."""
+        return self.from_embedded(self.embed(prepared))
+
+    def from_embedded(self, embedded: Tensor) -> Tensor:
+        """(S, B, E) -> (S, B)."""
+        n_d, gamma = self.config.n_d, self.config.gamma
+        inputs = embedded * self.first_scale + self.first_shift
+        attended = self._transform(self.splitter, inputs)[..., n_d:]
+        prior, decided = inputs.new_ones(1), inputs.new_zeros(1)
+        for attend, transformer in zip(self.attention, self.transformers, strict=True):
+            mask = sparsemax(attend(attended) * prior)
+            prior = prior * (gamma - mask)
+            out = self._transform(transformer, mask[..., self.group_of] * inputs)
+            decided = decided + out[..., :n_d].relu()
+            attended = out[..., n_d:]
+        rows = decided if self.widen is None else torch.bmm(decided, self.widen)
+        return self.last(self.hidden(rows).relu())[..., 0]
+
+    def _transform(self, layers: Sequence[Dense], rows: Tensor) -> Tensor:
+        """GLU layers one after the other, each added to what came before but the first."""
+        rows = torch.nn.functional.glu(layers[0](rows))
+        for layer in layers[1:]:
+            rows = (rows + torch.nn.functional.glu(layer(rows))) * _HALF
+        return rows
+
+
+def sparsemax(rows: Tensor) -> Tensor:
+    """Euclidean projection of the last dimension onto the simplex (Martins, Astudillo 2016)."""
+    shifted = rows - rows.amax(-1, keepdim=True)
+    ordered = shifted.sort(-1, descending=True).values
+    sums = ordered.cumsum(-1) - 1.0
+    ranks = torch.arange(1, rows.shape[-1] + 1, dtype=rows.dtype, device=rows.device)
+    support = (ranks * ordered > sums).sum(-1, keepdim=True)
+    threshold = sums.gather(-1, support - 1) / support
+    return (shifted - threshold).clamp_min(0.0)
+
+
+def fold(schema: Schema, config: TabNetConfig, members: Sequence[Weights]) -> FoldedNetwork:
+    """From each member's Classifier.state_dict(). Raises KeyError where a tensor is lacking, and
+    RuntimeError, as torch does, where one has another shape."""
+    steps = range(config.n_steps)
+    start = "encoder.network"
+    groups = attention_groups(schema, config)
+    return FoldedNetwork(
+        embed=_embedding(schema, config, members),
+        first_scale=_stack(members, f"{start}.initial_bn.weight").unsqueeze(1)
+        / (1.0 + _EPSILON) ** 0.5,
+        first_shift=_stack(members, f"{start}.initial_bn.bias").unsqueeze(1),
+        splitter=_transformer(members, f"{start}.initial_splitter", config),
+        transformers=tuple(
+            _transformer(members, f"{start}.feat_transformers.{step}", config) for step in steps
+        ),
+        attention=tuple(_normed(members, f"{start}.att_transformers.{step}") for step in steps),
+        group_of=groups.argmax(0),
+        config=config,
+        widen=None
+        if config.n_d == config.output
+        else _stack(members, "encoder.widen.weight").transpose(1, 2),
+        hidden=_dense(members, "head.layers.1"),
+        last=_dense(members, "head.layers.4"),
+    )
+
+
+def _embedding(schema: Schema, config: TabNetConfig, members: Sequence[Weights]) -> Embedding:
+    numeric = [i for i, column in enumerate(schema) if column.kind == "numeric"]
+    levelled = [i for i, column in enumerate(schema) if column.kind != "numeric"]
+    sizes = [len(schema.columns[i].levels) + 1 if schema.columns[i].levels else 2 for i in levelled]
+    part = "encoder.embed"
+    parts, width = parts_of(config.bins), config.embedding
+    shapes = {
+        "edges": (len(numeric), parts + 1),
+        "weight": (len(numeric), parts, width),
+        "bias": (len(numeric), width),
+        "levels": (max(sum(sizes), 1), width),
+        "mask": (len(schema), width),
+    }
+    for name, shape in shapes.items():  # a table too short would be noticed by one patient only
+        if any(member[f"{part}.{name}"].shape != shape for member in members):
+            raise RuntimeError(f"{part}.{name} has another shape")
+    return Embedding(
+        edges=members[0][f"{part}.edges"],
+        weight=_stack(members, f"{part}.weight"),
+        bias=_stack(members, f"{part}.bias"),
+        levels=_stack(members, f"{part}.levels"),
+        mask=_stack(members, f"{part}.mask"),
+        numeric=torch.tensor(numeric, dtype=torch.long),
+        levelled=torch.tensor(levelled, dtype=torch.long),
+        offsets=torch.tensor([0, *sizes[:-1]], dtype=torch.long).cumsum(0)[: len(sizes)],
+        order=torch.tensor(numeric + levelled).argsort(),
+        bins=config.bins,
+    )
+
+
+def _transformer(members: Sequence[Weights], part: str, config: TabNetConfig) -> tuple[Dense, ...]:
+    shared = [f"{part}.shared.glu_layers.{i}" for i in range(config.n_shared)]
+    own = [f"{part}.specifics.glu_layers.{i}" for i in range(config.n_independent)]
+    return tuple(_normed(members, layer) for layer in (*shared, *own))
+
+
+def _normed(members: Sequence[Weights], part: str) -> Dense:
+    """A linear layer and the batch norm after it, as one linear layer."""
+    variance = _stack(members, f"{part}.bn.bn.running_var")
+    scale = _stack(members, f"{part}.bn.bn.weight") / (variance + _EPSILON).sqrt()
+    shift = _stack(members, f"{part}.bn.bn.bias")
+    shift = shift - _stack(members, f"{part}.bn.bn.running_mean") * scale
+    weight = _stack(members, f"{part}.fc.weight") * scale.unsqueeze(-1)
+    return Dense(weight.transpose(1, 2).contiguous(), shift.unsqueeze(1))
+
+
+def _dense(members: Sequence[Weights], part: str) -> Dense:
+    weight = _stack(members, f"{part}.weight").transpose(1, 2).contiguous()
+    return Dense(weight, _stack(members, f"{part}.bias").unsqueeze(1))
+
+
+def _stack(members: Sequence[Weights], name: str) -> Tensor:
+    return torch.stack([member[name] for member in members])

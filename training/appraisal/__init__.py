@@ -1,0 +1,1 @@
+"""How well a model does, in numbers, figures and words; training/evaluation.py is its door."""

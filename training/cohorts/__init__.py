@@ -1,0 +1,1 @@
+"""The rows, files and flow of a cohort; training/cohort.py builds it from them."""

@@ -1,0 +1,1 @@
+"""What the loop stands on: batches, checkpoints, averaged weights, several processes."""

@@ -1,0 +1,229 @@
+"""From a finished run to a bundle: everything that serving needs, and what training looked like.
+
+The bundle is written beside and renamed, so that a service never finds half of one.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+
+import numpy
+from numpy.typing import NDArray
+from safetensors.torch import save
+from torch import Tensor
+
+from fhir_mapping.catalogue import CATALOGUE
+from model.bundle import CATALOGUE as CATALOGUE_FILE
+from model.bundle import (
+    MODEL_CARD,
+    SAMPLES,
+    SCORES,
+    BaseRate,
+    Bundle,
+    Manifest,
+    as_json,
+    load_bundle,
+    write_bundle,
+)
+from model.calibration import Calibrator
+from model.errors import BundleError
+from model.schema import Column, Schema
+from model.trained import (
+    CALIBRATION,
+    HISTOGRAMS,
+    NETWORK,
+    PREPROCESSING,
+    REFERENCE,
+    SCHEMA,
+    STAYS,
+    WEIGHTS,
+    Histogram,
+    NetworkFile,
+    SampleStay,
+    Value,
+)
+from training.errors import RunError, SettingError
+from training.experiment import Experiment
+from training.stages import logits_for, network_of
+from training.tables import Floats, Table
+
+_HOOKS = ("encounter-discharge",)
+_SAMPLES = 8
+_BINS = 10
+_DRAWS = 5  # stays behind each made-up sample stay
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What the stages before made."""
+
+    members: Sequence[Mapping[str, Tensor]]
+    calibrator: Calibrator
+
+
+def release(
+    experiment: Experiment,
+    learnt: Learnt,
+    out: Path,
+    *,
+    created: date,
+    card: str,
+    pages: Mapping[str, bytes],
+) -> Bundle:
+    """Write the bundle to `out`, which must not exist. Raises RunError, SettingError."""
+    if out.exists():
+        raise RunError(out, "already there, and a bundle is written once", "Choose a new folder")
+    contents = {**_contents(experiment, learnt), **pages, MODEL_CARD: card.encode()}
+    beside = out.with_name(f".{out.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        write_bundle(beside, _manifest(experiment, created), contents)
+        beside.rename(out)
+    except OSError as error:
+        remedy = "Make room or give write access, then release again"
+        raise RunError(out, f"cannot be written ({error.strerror})", remedy) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return load_bundle(out, mapping_digest=CATALOGUE.digest)
+
+
+def _manifest(experiment: Experiment, created: date) -> Manifest:
+    settings = experiment.settings
+    stated = settings.release
+    labels = experiment.train.labels[settings.label]
+    known = labels[~numpy.isnan(labels)]
+    return Manifest(
+        name=stated.name,
+        version=stated.version,
+        created=created,
+        title=stated.title,
+        notice=stated.notice,
+        kind="trained",
+        task=settings.task,
+        hooks=_HOOKS,
+        population=stated.population,
+        mapping_digest=CATALOGUE.digest,
+        features=experiment.table.schema.names,
+        coverage_floors=stated.coverage_floors,
+        base_rate=BaseRate(
+            value=round(float(known.mean()), 4),
+            outcome=stated.outcome,
+            cohort=f"{settings.name}: {len(known)} stays of train",
+            source="the training cohort of this bundle",
+        ),
+        files={},
+    )
+
+
+def _contents(experiment: Experiment, learnt: Learnt) -> dict[str, bytes]:
+    schema = experiment.table.schema
+    network = NetworkFile(experiment.settings.encoder, len(learnt.members))
+    return {
+        CATALOGUE_FILE: (files("fhir_mapping") / "catalogue.csv").read_bytes(),
+        SCHEMA: as_json(schema),
+        NETWORK: as_json(network),
+        PREPROCESSING: as_json(experiment.preprocessing),
+        WEIGHTS: save(_weights(learnt.members)),
+        CALIBRATION: as_json(learnt.calibrator),
+        REFERENCE: as_json(reference_patient(experiment.train)),
+        HISTOGRAMS: as_json(histograms(experiment.train)),
+        STAYS: as_json(_sample_stays(experiment, learnt)),
+        **_published(experiment.settings.release.published),
+    }
+
+
+def _weights(members: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {
+        f"{index}.{name}": each.contiguous().clone()
+        for index, member in enumerate(members)
+        for name, each in member.items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def _published(folder: str) -> dict[str, bytes]:
+    """The point scores that stand beside the model, from the bundle that was reviewed for them."""
+    try:
+        bundle = load_bundle(Path(folder), mapping_digest=CATALOGUE.digest)
+        return {name: (bundle.path / name).read_bytes() for name in (SCORES, SAMPLES)}
+    except (BundleError, OSError) as error:
+        remedy = "Name the folder of a bundle of published scores, such as bundles/lace-hospital"
+        raise SettingError("release.published", str(error), remedy) from error
+
+
+def reference_patient(train: Table) -> tuple[Value, ...]:
+    """Medians and commonest levels of train: whom contributions are measured against."""
+    return tuple(
+        _typical(column, train.values[:, index]) for index, column in enumerate(train.schema)
+    )
+
+
+def _typical(column: Column, cells: Floats) -> Value:
+    observed = cells[~numpy.isnan(cells)]
+    if not len(observed):
+        return None
+    if column.kind == "numeric":
+        return float(numpy.median(observed))
+    values, counts = numpy.unique(observed, return_counts=True)
+    return _stated(column, float(values[counts.argmax()]))
+
+
+def histograms(train: Table) -> dict[str, Histogram]:
+    """By feature: missing share and the shape of what was observed, to see drift against."""
+    return {
+        column.name: _histogram(column, train.values[:, index])
+        for index, column in enumerate(train.schema)
+    }
+
+
+def _histogram(column: Column, cells: Floats) -> Histogram:
+    observed = cells[~numpy.isnan(cells)]
+    missing = round(1.0 - len(observed) / len(cells), 6)
+    if not len(observed):
+        return Histogram(missing, (), ())
+    if column.kind == "numeric":
+        inner = numpy.unique(numpy.quantile(observed, numpy.linspace(0, 1, _BINS + 1)[1:-1]))
+        counts = numpy.bincount(
+            numpy.searchsorted(inner, observed, side="right"), minlength=len(inner) + 1
+        )
+        edges = tuple(float(edge) for edge in inner)
+    else:
+        counts = numpy.bincount(observed.astype(int), minlength=len(column.levels) + 1 or 2)
+        edges = ()
+    return Histogram(
+        missing, edges, tuple(round(float(each), 6) for each in counts / len(observed))
+    )
+
+
+def _sample_stays(experiment: Experiment, learnt: Learnt) -> tuple[SampleStay, ...]:
+    """Made-up stays: each cell is the mean or commonest of a few stays, so that nobody's is shown."""
+    train, draw = experiment.train, numpy.random.default_rng(experiment.seed("samples"))
+    drawn = [draw.choice(len(train), _DRAWS) for _ in range(_SAMPLES)]
+    stays = [tuple(_blend(train, rows)) for rows in drawn]
+    encoded = numpy.array([_encoded(train.schema, stay) for stay in stays])
+    logits = logits_for(experiment, network_of(experiment, learnt.members), encoded)
+    probabilities = learnt.calibrator.probability(logits)
+    pairs = zip(stays, probabilities, strict=True)
+    return tuple(SampleStay(stay, float(probability)) for stay, probability in pairs)
+
+
+def _blend(train: Table, rows: NDArray[numpy.int64]) -> list[Value]:
+    blended = []
+    for index, column in enumerate(train.schema):
+        typical = _typical(column, train.values[rows, index])
+        blended.append(round(typical, 3) if isinstance(typical, float) else typical)
+    return blended
+
+
+def _encoded(schema: Schema, stay: Sequence[Value]) -> list[float]:
+    return [schema.encode(name, value) for name, value in zip(schema.names, stay, strict=True)]
+
+
+def _stated(column: Column, cell: float) -> Value:
+    if column.kind != "categorical":
+        return cell
+    index = int(cell)
+    return column.levels[index] if index < len(column.levels) else "unknown"

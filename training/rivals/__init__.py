@@ -1,0 +1,1 @@
+"""The models that ours must beat; training/baselines.py is their door."""

@@ -1,0 +1,167 @@
+"""held_out, opened once: the model, its baselines, the ablation, and the report of them.
+
+Nothing else in the package asks for the split held_out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import msgspec
+import numpy
+
+from model.calibration import Calibrator
+from model.folded import FoldedNetwork
+from training.appraisal.ablation import ARMS, Ablation, Arm, ArmRun, ablate, label_subset
+from training.appraisal.facts import RunFacts
+from training.appraisal.findings import Evaluation, Kind
+from training.appraisal.predictors import EvaluationSettings, Predictions
+from training.baselines import TITLES, BaselineSettings, available, fit_predict
+from training.errors import RunError, SealedError
+from training.evaluation import evaluate
+from training.experiment import Experiment
+from training.learners import start_of
+from training.report import write_report
+from training.runs import Stage
+from training.stages import finetune, logits_for, network_of
+from training.tables import Floats, Table
+
+OURS = "Readmit"
+_OPENED = "OPENED"
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What an evaluation needs beside the run: what date it is, and what the run is, in words."""
+
+    today: date
+    facts: RunFacts
+
+
+def evaluate_model(
+    experiment: Experiment, network: FoldedNetwork, calibrator: Calibrator, opening: Opening
+) -> Evaluation:
+    """The report of this run's model. Raises SealedError where it was made before."""
+    stage = _open(experiment, "evaluate", opening.today)
+    held_out = experiment.table.split("held_out").labelled(experiment.settings.label)
+    logits = logits_for(experiment, network, held_out.values)
+    ours = Predictions(OURS, "probability", calibrator.probability(logits))
+    others = [_baseline(experiment, stage, name, held_out) for name in _chosen(experiment)]
+    found = evaluate(
+        held_out,
+        experiment.settings.label,
+        [ours, *others],
+        intervals=calibrator.interval(logits),
+        settings=_settings(experiment, opening.today),
+    )
+    write_report(found, opening.facts, stage.folder)
+    stage.write("evaluation", found)
+    stage.finish()
+    return found
+
+
+def finished_evaluation(experiment: Experiment) -> Evaluation:
+    """What evaluate_model found. Raises RunError where it has not ended."""
+    return experiment.run.finished("evaluate").read("evaluation", Evaluation)
+
+
+def evaluate_ablation(experiment: Experiment, today: date) -> Ablation:
+    """Every arm at every fraction of the labels, several seeds each; resumed cell by cell."""
+    stage = _open(experiment, "ablation", today)
+    held_out = experiment.table.split("held_out").labelled(experiment.settings.label)
+    arms: Sequence[Arm] = ARMS if experiment.settings.alignment else ARMS[:2]
+    runs = [
+        _arm_run(experiment, arm, fraction, seed, held_out)
+        for arm in arms
+        for fraction in experiment.settings.evaluation.fractions
+        for seed in range(experiment.settings.evaluation.ablation_seeds)
+    ]
+    found = ablate(held_out, experiment.settings.label, runs, settings=_settings(experiment, today))
+    stage.write("ablation", found)
+    stage.finish()
+    return found
+
+
+def _open(experiment: Experiment, name: str, today: date) -> Stage:
+    """A killed evaluation may go on: its settings are those of the run folder."""
+    stage = experiment.run.stage(name)
+    if stage.done:
+        opened = (stage.folder / _OPENED).read_text().strip()
+        remedy = "Read its report; to change the model, begin a new run and say that it is one"
+        raise SealedError(stage.folder, f"held_out was opened for it on {opened}", remedy)
+    if not (stage.folder / _OPENED).exists():
+        (stage.folder / _OPENED).write_text(f"{today.isoformat()}\n")
+    return stage
+
+
+def _settings(experiment: Experiment, today: date) -> EvaluationSettings:
+    settings = experiment.settings
+    return EvaluationSettings(
+        cohort=settings.name,
+        split="held_out",
+        evaluated_on=today,
+        synthetic=settings.release.synthetic,
+        resamples=settings.evaluation.resamples,
+        seed=experiment.seed("bootstrap") % 2**32,
+        thresholds=settings.evaluation.thresholds,
+    )
+
+
+def _chosen(experiment: Experiment) -> list[str]:
+    wanted = experiment.settings.evaluation.baselines
+    there = available(experiment.table, tabnet=True)
+    unknown = [name for name in wanted if name not in TITLES]
+    if unknown:
+        remedy = f"Choose from {', '.join(TITLES)}"
+        raise RunError("evaluation.baselines", f"no baselines: {', '.join(unknown)}", remedy)
+    return [name for name in wanted if name in there]
+
+
+def _baseline(experiment: Experiment, stage: Stage, name: str, rows: Table) -> Predictions:
+    if not (stage.folder / f"{name}.json").exists():
+        experiment.progress(f"baseline {name}", 0, 1)
+        seed = experiment.seed("baselines") % 2**31
+        found = fit_predict(
+            name,
+            experiment.table,
+            experiment.settings.label,
+            rows=rows,
+            settings=BaselineSettings(seed=seed),
+        )
+        values = [None if numpy.isnan(each) else float(each) for each in found.values]
+        stage.write(name, _Kept(found.name, found.kind, values))
+        experiment.progress(f"baseline {name}", 1, 1)
+    return stage.read(name, _Kept).predictions()
+
+
+class _Kept(msgspec.Struct):
+    """A baseline's predictions on disk."""
+
+    name: str
+    kind: Kind
+    values: list[float | None]
+
+    def predictions(self) -> Predictions:
+        values = [numpy.nan if each is None else each for each in self.values]
+        return Predictions(self.name, self.kind, numpy.array(values))
+
+
+def _arm_run(
+    experiment: Experiment, arm: Arm, fraction: float, seed: int, held_out: Table
+) -> ArmRun:
+    train = experiment.train.labelled(experiment.settings.label)
+    part = train.rows(label_subset(train, fraction, seed))
+    positives = int(part.labels[experiment.settings.label].sum())
+    values: Floats = numpy.full(len(held_out), part.labels[experiment.settings.label].mean())
+    if 0 < positives < len(part):
+        name = f"ablation/{arm}/{fraction:g}/{seed}"
+        members = finetune(experiment, start_of(experiment, arm), name=name, train=part, members=1)
+        logits = logits_for(experiment, network_of(experiment, members), held_out.values)
+        values = 1.0 / (1.0 + numpy.exp(-logits.mean(0)))
+    return ArmRun(arm, fraction, seed, positives, values)
+
+
+def report_folder(experiment: Experiment) -> Path:
+    """Where the report lies."""
+    return experiment.run.folder / "evaluate"
