@@ -15,12 +15,12 @@ from training.cohorts.flow import WORDS, Flow
 from training.errors import CohortError
 from training.experiment import Experiment
 from training.fitting.world import ALONE, World
-from training.learners import full_arm, start_of
+from training.learners import full_arm, starts_of
 from training.release import Learnt, release
 from training.report import NUMBERS, PAGE
 from training.runs import Run, environment
 from training.sources import experiment_of, flow_of_run, make_cohort, source_in_words
-from training.stages import align, calibrate, finetune, network_of, pretrain
+from training.stages import calibrate, finetune_each, network_of
 from training.subjects import Progress
 from training.tables import SPLITS
 from training.verdicts import (
@@ -55,21 +55,20 @@ def do_cohort(session: Session) -> str:
 
 def do_pretrain(session: Session) -> str:
     """Stage 1."""
-    pretrain(session.experiment)
+    starts_of(session.experiment, "masked")
     return "the encoder reconstructs masked concepts"
 
 
 def do_align(session: Session) -> str:
     """Stage 2, from stage 1's weights."""
-    session.run.finished("pretrain")
-    experiment = session.experiment
-    align(experiment, pretrain(experiment))
+    _pretrained(session, "pretrain")
+    starts_of(session.experiment, "masked+contrastive")
     return "records and discharge summaries are aligned"
 
 
 def do_finetune(session: Session) -> str:
     """Stage 3: all members, then the calibrator."""
-    session.run.finished("align" if session.run.settings.alignment else "pretrain")
+    _pretrained(session, "align" if session.run.settings.alignment else "pretrain")
     learnt = _learnt(session.experiment)
     return f"{len(learnt.members)} members, calibrated on {learnt.calibrator.rows} stays"
 
@@ -126,12 +125,19 @@ def clear_frozen_text(run: Run) -> None:
     shutil.rmtree(run.folder / "frozen_text", ignore_errors=True)
 
 
+def _pretrained(session: Session, stage: str) -> None:
+    """Raises RunError where a run of `stage` has not ended."""
+    runs = session.run.settings.pretraining.runs
+    for name in [stage] if runs == 1 else [f"{stage}/{run}" for run in range(runs)]:
+        session.run.finished(name)
+
+
 def _members(experiment: Experiment) -> int:
     return experiment.settings.finetuning.members
 
 
 def _learnt(experiment: Experiment) -> Learnt:
-    members = finetune(experiment, start_of(experiment, full_arm(experiment)))
+    members = finetune_each(experiment, starts_of(experiment, full_arm(experiment)))
     return Learnt(members, calibrate(experiment, network_of(experiment, members)))
 
 

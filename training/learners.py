@@ -5,17 +5,24 @@ from training.experiment import Experiment
 from training.stages import Start, align, pretrain
 
 
-def start_of(experiment: Experiment, arm: Arm) -> Start:
+def starts_of(experiment: Experiment, arm: Arm) -> list[Start]:
+    """Where each member starts: as many pretrainings as the settings ask for, counted round."""
+    runs = experiment.settings.pretraining.runs
+    found = [start_of(experiment, arm, f"/{run}" if runs > 1 else "") for run in range(runs)]
+    return [found[member % runs] for member in range(experiment.settings.finetuning.members)]
+
+
+def start_of(experiment: Experiment, arm: Arm, run: str = "") -> Start:
     """Weights after the stages of `arm`, from the run's folder where they are done."""
     match arm:
         case "random":
             return None
         case "masked":
-            return pretrain(experiment)
+            return pretrain(experiment, f"pretrain{run}")
         case "contrastive":
-            return align(experiment, None, name="align_only")
+            return align(experiment, None, f"align_only{run}")
         case "masked+contrastive":
-            return align(experiment, pretrain(experiment))
+            return align(experiment, pretrain(experiment, f"pretrain{run}"), f"align{run}")
 
 
 def full_arm(experiment: Experiment) -> Arm:

@@ -50,7 +50,7 @@ from training.experiment import Experiment
 from training.stages import logits_for, network_of
 from training.tables import Floats, Table
 
-_HOOKS = ("encounter-discharge",)
+_HOOKS = {"readmission_30d": ("encounter-discharge", "patient-view"), "critical_outcome": ()}
 _SAMPLES = 8
 _BINS = 10
 _DRAWS = 5  # stays behind each made-up sample stay
@@ -103,7 +103,7 @@ def _manifest(experiment: Experiment, created: date) -> Manifest:
         notice=stated.notice,
         kind="trained",
         task=settings.task,
-        hooks=_HOOKS,
+        hooks=_HOOKS[settings.task],
         population=stated.population,
         mapping_digest=CATALOGUE.digest,
         features=experiment.table.schema.names,

@@ -20,7 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from training.errors import RunError
-from training.settings import Settings, as_toml
+from training.settings import Settings, as_toml, load_settings
 
 CONFIG = "config.toml"
 DONE = "DONE"
@@ -112,17 +112,25 @@ class Run:
 
 
 def open_run(folder: Path, settings: Settings) -> Run:
-    """A new run, or the same one again. Raises RunError where the folder is of other settings."""
-    config, content = folder / CONFIG, as_toml(settings)
+    """A new run, or the same one again. Raises RunError where the folder is of other settings.
+
+    What the bundle will say of itself, [release], may still change: no number depends on it.
+    """
+    config = folder / CONFIG
     if not config.exists():
         with _writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / "environment.txt", environment().encode())
-        write_whole(config, content)
-    elif config.read_bytes() != content:
+    elif _numbers(load_settings(config)) != _numbers(settings):
         remedy = "Take another run folder, or the TOML that this one was begun with"
         raise RunError(folder, f"was begun with other settings (its {CONFIG})", remedy)
+    write_whole(config, as_toml(settings))
     return Run(folder, settings)
+
+
+def _numbers(settings: Settings) -> Settings:
+    """The settings that numbers depend on."""
+    return msgspec.structs.replace(settings, release=None)
 
 
 def derived_seed(*parts: object) -> int:

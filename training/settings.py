@@ -59,9 +59,11 @@ class Fit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
 
 class Pretraining(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Stage 1. `mask_ratio`: share of concepts hidden."""
+    """Stage 1. `mask_ratio`: share of concepts hidden. `runs`: how often stages 1 and 2 are done,
+    each with seeds of its own; member k of stage 3 starts from run k, counted round."""
 
     fit: Fit
+    runs: _Positive = 1
     mask_ratio: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.5
 
 

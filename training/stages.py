@@ -36,8 +36,8 @@ def pretrain(experiment: Experiment, name: str = "pretrain") -> Mapping[str, Ten
     """Stage 1: masked reconstruction of train's stays. Returns the encoder's weights."""
     stage, settings = experiment.run.stage(name), experiment.settings
     if not stage.done:
-        torch.manual_seed(experiment.seed("weights", "decoder"))
-        encoder = experiment.encoder(None, "encoder")
+        torch.manual_seed(experiment.seed("weights", "decoder", name))
+        encoder = experiment.encoder(None, name)
         module = Reconstructor(encoder, experiment.table.schema, settings.encoder)
         objective = Reconstruction(
             module.to(experiment.device),
@@ -45,7 +45,7 @@ def pretrain(experiment: Experiment, name: str = "pretrain") -> Mapping[str, Ten
             experiment.inputs(experiment.selection),
             batch=settings.pretraining.fit.batch,
             mask_ratio=settings.pretraining.mask_ratio,
-            seed=experiment.seed("masks"),
+            seed=experiment.seed("masks", name),
             world=experiment.world,
         )
         fit(
@@ -65,8 +65,8 @@ def align(experiment: Experiment, start: Start, name: str = "align") -> Mapping[
     stage, settings = experiment.run.stage(name), _alignment(experiment)
     if not stage.done:
         text, tokenizer = _text_model(settings)
-        torch.manual_seed(experiment.seed("weights", "projections"))
-        module = TwoTowers(experiment.encoder(start, "encoder"), text).to(experiment.device)
+        torch.manual_seed(experiment.seed("weights", "projections", name))
+        module = TwoTowers(experiment.encoder(start, name), text).to(experiment.device)
         folder = experiment.run.folder / "frozen_text"
         train, selection = (
             _with_notes(experiment, part, f"{name}, {part_name}")
@@ -104,9 +104,22 @@ def finetune(
     members: int | None = None,
 ) -> list[Mapping[str, Tensor]]:
     """Stage 3: members of the classifier, each with its own seed. Returns their weights."""
-    rows = _both_classes(experiment, experiment.train if train is None else train, "train")
     count = experiment.settings.finetuning.members if members is None else members
-    return [_member(experiment, start, rows, f"{name}/{member}") for member in range(count)]
+    return finetune_each(experiment, [start] * count, name=name, train=train)
+
+
+def finetune_each(
+    experiment: Experiment,
+    starts: Sequence[Start],
+    *,
+    name: str = "finetune",
+    train: Table | None = None,
+) -> list[Mapping[str, Tensor]]:
+    """As finetune, a start for each member."""
+    rows = _both_classes(experiment, experiment.train if train is None else train, "train")
+    return [
+        _member(experiment, start, rows, f"{name}/{member}") for member, start in enumerate(starts)
+    ]
 
 
 def network_of(experiment: Experiment, members: Sequence[Mapping[str, Tensor]]) -> FoldedNetwork:

@@ -14,6 +14,7 @@ import numpy
 from model.calibration import Calibrator
 from model.folded import FoldedNetwork
 from training.appraisal.ablation import ARMS, Ablation, Arm, ArmRun, ablate, label_subset
+from training.appraisal.ablation_page import ablation_page
 from training.appraisal.facts import RunFacts
 from training.appraisal.findings import Evaluation, Kind
 from training.appraisal.predictors import EvaluationSettings, Predictions
@@ -23,7 +24,7 @@ from training.evaluation import evaluate
 from training.experiment import Experiment
 from training.learners import start_of
 from training.report import write_report
-from training.runs import Stage
+from training.runs import Stage, write_whole
 from training.stages import finetune, logits_for, network_of
 from training.tables import Floats, Table
 
@@ -79,6 +80,7 @@ def evaluate_ablation(experiment: Experiment, today: date) -> Ablation:
     ]
     found = ablate(held_out, experiment.settings.label, runs, settings=_settings(experiment, today))
     stage.write("ablation", found)
+    write_whole(stage.folder / "ablation.md", ablation_page(found).encode())
     stage.finish()
     return found
 

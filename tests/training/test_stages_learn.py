@@ -1,0 +1,69 @@
+"""Each stage can learn a batch by heart: what it minimises is what it is told to."""
+
+from itertools import combinations
+
+import torch
+
+from tests.training.small_objectives import (
+    ROWS,
+    classification,
+    contrast,
+    corpus,
+    reconstruction,
+    towers,
+)
+from tests.training.small_runs import WORDS, seeded
+from training.loop import Objective
+
+
+def pairs_of_words() -> list[tuple[str, str]]:
+    return list(combinations(WORDS, 2))[:ROWS]
+
+
+def losses(objective: Objective, steps: int, rate: float = 0.02) -> list[float]:
+    """On one batch, with the same masks at every step."""
+    trained = [each for each in objective.module.parameters() if each.requires_grad]
+    optimiser = torch.optim.Adam(trained, lr=rate)
+    objective.module.train()
+    found = []
+    for _ in range(steps):
+        optimiser.zero_grad()
+        found.append(objective.backward(torch.arange(ROWS), seeded(3)))
+        optimiser.step()
+    return found
+
+
+def test_masked_reconstruction_learns_one_batch_by_heart() -> None:
+    found = losses(reconstruction(), 200)
+    assert found[-1] < 0.1 * found[0]
+
+
+def test_alignment_learns_one_batch_by_heart() -> None:
+    objective = contrast(towers(), corpus([" ".join(words) for words in pairs_of_words()]))
+    found = losses(objective, 60)
+    assert found[-1] < 0.1 * found[0]
+
+
+def test_finetuning_learns_one_batch_by_heart() -> None:
+    objective = classification()
+    objective.module.head.layers[0].p = objective.module.head.layers[3].p = 0.0
+    found = losses(objective, 150)
+    assert found[-1] < 0.1 * found[0]
+
+
+def test_an_auxiliary_label_is_learnt_beside_the_first_and_skipped_where_unknown() -> None:
+    objective = classification(outputs=2, auxiliary="other", auxiliary_weight=1.0)
+    objective.module.head.layers[0].p = objective.module.head.layers[3].p = 0.0
+    objective._train[1][::2, 1] = torch.nan
+    found = losses(objective, 150)
+    assert found[-1] < 0.1 * found[0]
+
+
+def test_what_is_learnt_is_told_apart_by_the_selection_metric() -> None:
+    objective = classification()
+    before = objective.evaluate()
+    losses(objective, 100)
+    after = objective.evaluate()
+    assert after["selection"] == -after["tuning_loss"]
+    assert after["selection"] > before["selection"]
+    assert after["tuning_auroc"] > before["tuning_auroc"]
