@@ -6,7 +6,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --retries 5 -c constraints.txt
 PINS := pyproject.toml constraints.txt
-CHECKS := "ruff format --check ." "ruff check ." "mypy" "lint-imports" "python docs/generate.py --check"
+CHECKS := "ruff format --check ." "ruff check ." "mypy" "lint-imports" "python -m docs.generate --check"
 
 help:
 	@echo "make run             set up what serving needs, serve the demonstration, print where to click"
@@ -46,7 +46,7 @@ bench: $(BIN)/.complete
 	@$(BIN)/python -m bench.run
 
 docs: $(BIN)/.complete
-	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m docs.generate
 
 update-goldens: $(BIN)/.complete
 	@$(BIN)/pytest tests/golden --update-goldens

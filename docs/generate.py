@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cds_service.hooks.call import HOOKS
 from cds_service.settings import Settings
+from docs.training_page import training_body
 from fhir_mapping.catalogue import CATALOGUE, Feature
 from fhir_mapping.issues import ISSUES
 from fhir_mapping.prefetch import prefetch_templates
@@ -70,11 +71,21 @@ def prefetch() -> str:
     return _page("Prefetch", text, "\n".join(parts))
 
 
+def training() -> str:
+    """The TOML of a training run."""
+    text = (
+        "`readmit-train` reads one TOML; `configs/` has those to start from. An unknown setting is"
+        " refused. The run folder keeps the resolved settings as `config.toml`.\n"
+    )
+    return _page("Training settings", text, training_body())
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "features.md": features,
     "issues.md": issues,
     "settings.md": settings,
     "prefetch.md": prefetch,
+    "training.md": training,
 }
 
 
