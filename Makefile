@@ -1,6 +1,6 @@
 # The commands of the house. People and CI call the same ones; each installs what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all check fix bench docs update-goldens FORCE
+.PHONY: help setup run test test-all check fix bench docs paper update-goldens FORCE
 SHELL := /bin/bash
 
 BIN := .venv/bin
@@ -16,6 +16,7 @@ help:
 	@echo "make fix             repair what ruff can repair"
 	@echo "make bench           run the benchmarks, write bench/results/"
 	@echo "make docs            write the generated pages"
+	@echo "make paper           train on your copy of MIMIC-IV (configs/mimic_iv.toml), fill the paper's table"
 	@echo "make update-goldens  rewrite the expected answers; review the diff"
 	@echo "make setup           install everything into .venv"
 	@echo "                     TORCH_INDEX=URL takes another package index for torch (CPU or CUDA build)"
@@ -47,6 +48,11 @@ bench: $(BIN)/.complete
 
 docs: $(BIN)/.complete
 	@$(BIN)/python -m docs.generate
+
+paper: $(BIN)/.complete
+	@$(BIN)/readmit-train run --config configs/mimic_iv.toml --run runs/mimic_iv --out bundles/mimic_iv
+	@$(BIN)/readmit-train evaluate --ablation --config configs/mimic_iv.toml --run runs/mimic_iv
+	@$(BIN)/python -m docs.paper --run runs/mimic_iv
 
 update-goldens: $(BIN)/.complete
 	@$(BIN)/pytest tests/golden --update-goldens

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Literal
 
 from cds_service.records import Gathered
+from fhir_mapping.catalogue import CATALOGUE, COVERAGE_GROUPS
 from fhir_mapping.errors import PatientError
-from fhir_mapping.extract import FeatureVector, extract
+from fhir_mapping.extract import Coverage, FeatureVector, extract
 from fhir_mapping.history import IndexStay, NoStay, PatientHistory, Source
 from fhir_mapping.outcomes import eligible
 from fhir_mapping.profiles import Profile
@@ -65,6 +66,22 @@ class NotScored:
 
 
 Assessment = Scored | NotScored
+
+
+def coverage_of(vector: FeatureVector, bundle: Bundle) -> Coverage:
+    """The inputs that are known, of those that the bundle's network takes.
+
+    Point scores are counted from events and take no vector: for them it is the whole catalogue.
+    """
+    if bundle.manifest.kind == "published_scores":
+        return vector.coverage
+    groups = dict.fromkeys(COVERAGE_GROUPS, (0, 0))
+    for name in bundle.manifest.features:
+        known, total = groups[CATALOGUE[name].coverage_group]
+        seen = vector[name] not in (None, "unknown")
+        groups[CATALOGUE[name].coverage_group] = (known + seen, total + 1)
+    known, total = (sum(part) for part in zip(*groups.values(), strict=True))
+    return Coverage(known, total, {name: part for name, part in groups.items() if part[1]})
 
 
 @dataclass(frozen=True)
@@ -166,10 +183,9 @@ def _refusal(
 
 
 def _below_floor(vector: FeatureVector, bundle: Bundle) -> list[str]:
-    groups = vector.coverage.groups
     floors = bundle.manifest.coverage_floors
     return [
         name
-        for name, (known, total) in groups.items()
-        if total and known / total < floors.get(name, 0.0)
+        for name, (known, total) in coverage_of(vector, bundle).groups.items()
+        if known / total < floors.get(name, 0.0)
     ]

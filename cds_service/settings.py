@@ -16,9 +16,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on; loopback only, for now.")
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
-    bundle: Path = Field(
-        Path("bundles/lace-hospital"), description="Folder of the bundle that scores."
-    )
+    bundle: Path = Field(Path("bundles/demo"), description="Folder of the bundle that scores.")
     database: str = Field(
         "sqlite+aiosqlite:///readmit.sqlite",
         description="SQLAlchemy URL of the assessment store: SQLite or PostgreSQL.",

@@ -31,12 +31,14 @@ class Score:
 
     Rounded here and nowhere else, to 4 decimals. `contributions` on the log-odds scale, largest
     first, and `not_attributed` add up to the distance from the reference patient's log-odds.
+    `interval_holds`: a 90 % interval; where not, no more than the spread between models.
     """
 
     probability: float | None
     interval: tuple[float, float] | None
     contributions: tuple[Contribution, ...]
     not_attributed: float = 0.0
+    interval_holds: bool = False
 
 
 NO_PROBABILITY = Score(probability=None, interval=None, contributions=())
@@ -77,6 +79,7 @@ class TrainedScorer:
             interval=(_rounded(low[0]), _rounded(high[0])),
             contributions=contributions,
             not_attributed=rest,
+            interval_holds=calibrator.interval_holds,
         )
 
     def _contributions(self, prepared: torch.Tensor) -> tuple[tuple[Contribution, ...], float]:

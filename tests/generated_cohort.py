@@ -61,7 +61,7 @@ def _values(schema: Schema, traits: Floats, draw: numpy.random.Generator) -> Flo
 
 
 def _log_odds(schema: Schema, values: Floats) -> Floats:
-    """Ramps, steps, a bowl and two interactions; a missing input adds nothing."""
+    """Ramps, a step, a bowl and an interaction; a missing input adds nothing."""
     kinds = {
         kind: [i for i, column in enumerate(schema) if column.kind == kind]
         for kind in ("numeric", "binary", "categorical")
@@ -69,14 +69,13 @@ def _log_odds(schema: Schema, values: Floats) -> Floats:
     numbers = (values[:, kinds["numeric"]] - 50.0) / 12.0
     flags, levels = values[:, kinds["binary"]], values[:, kinds["categorical"]]
     terms = [
-        0.7 * numbers[:, 0].clip(-2, 2),
-        0.6 * (numbers[:, 5] > 0.5),
-        0.35 * numbers[:, 11].clip(-2, 2) ** 2 - 0.35,
-        -0.5 * numbers[:, 20].clip(-1, 1),
-        0.8 * flags[:, 3],
-        0.6 * flags[:, 17] - 0.4 * flags[:, 30],
-        0.5 * (levels[:, 0] == 0) - 0.3 * (levels[:, 2] == 1),
-        0.5 * numbers[:, 0].clip(-2, 2) * flags[:, 40],
-        0.4 * numbers[:, 2].clip(-2, 2) * numbers[:, 7].clip(-2, 2),
+        0.9 * numbers[:, 0].clip(-2, 2),
+        0.8 * (numbers[:, 5] > 0.5),
+        0.4 * numbers[:, 11].clip(-2, 2) ** 2 - 0.4,
+        -0.7 * numbers[:, 20].clip(-1, 1),
+        1.0 * flags[:, 3],
+        0.8 * flags[:, 17] - 0.5 * flags[:, 30],
+        0.6 * (levels[:, 0] == 0),
+        0.7 * numbers[:, 0].clip(-2, 2) * flags[:, 40],
     ]
-    return -1.9 + numpy.sum([numpy.nan_to_num(term) for term in terms], axis=0)
+    return -2.2 + numpy.sum([numpy.nan_to_num(term) for term in terms], axis=0)

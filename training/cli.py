@@ -1,7 +1,7 @@
 """`readmit-train`: the command line of the training side. The one clock of the package is here."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -102,8 +102,8 @@ def _stage(config: Path, run: Path, action: Callable[[Session], str]) -> None:
     try:
         with _session(config, run) as session:
             said = action(session)
-            if session.world.first:
-                typer.echo(said)
+        if session.world.first:  # after the bars, which hold standard output on a terminal
+            typer.echo(said)
     except TrainingError as error:
         _console.print(f"readmit-train: {error}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
@@ -115,13 +115,9 @@ def _session(config: Path, run: Path) -> Iterator[Session]:
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.set_num_threads(settings.threads)
     world = join_world()
-    if not world.first:
-        world.barrier()  # the first process has made the folder
-        yield Session(open_run(run, settings), today(), silent, world)
-        return
-    opened = open_run(run, settings)
-    world.barrier()
-    with bars(_console) as progress:
+    with world.in_turn():
+        opened = open_run(run, settings)
+    with bars(_console) if world.first else nullcontext(silent) as progress:
         yield Session(opened, today(), progress, world)
 
 

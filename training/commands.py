@@ -2,17 +2,17 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 import msgspec
 
-from model.bundle import Bundle
+from model.bundle import Bundle, load_bundle
 from training.appraisal.cards import model_card, tripod_ai
 from training.appraisal.facts import FlowStep, RunFacts, SplitSize
 from training.cohorts.flow import WORDS, Flow
-from training.errors import CohortError
+from training.errors import CohortError, RunError
 from training.experiment import Experiment
 from training.fitting.world import ALONE, World
 from training.learners import full_arm, starts_of
@@ -49,7 +49,8 @@ class Session:
 
 def do_cohort(session: Session) -> str:
     """Cohort, splits and flow."""
-    flow = make_cohort(session.run, session.progress).flow
+    with session.world.in_turn():
+        flow = make_cohort(session.run, session.progress).flow
     return f"{flow.kept} of {flow.stays} stays of {flow.kept_subjects} patients"
 
 
@@ -74,8 +75,10 @@ def do_finetune(session: Session) -> str:
 
 
 def do_evaluate(session: Session, *, ablation: bool = False) -> str:
-    """Opens held_out, once; with `ablation` compares the ways to start too."""
-    experiment = session.experiment
+    """Opens held_out, once; with `ablation` compares the ways to start too. One process does it."""
+    experiment = replace(session, world=ALONE).experiment
+    if not session.world.first:
+        return str(report_folder(experiment) / PAGE)
     for name in ("calibrate", *(f"finetune/{i}" for i in range(_members(experiment)))):
         session.run.finished(name)
     if not (ablation and session.run.stage("evaluate").done):
@@ -90,17 +93,23 @@ def do_evaluate(session: Session, *, ablation: bool = False) -> str:
 
 def do_release(session: Session, out: Path) -> Bundle:
     """The bundle, with what the evaluation found in its card."""
-    experiment = session.experiment
+    with session.world.in_turn():
+        if session.world.first:
+            return _released(replace(session, world=ALONE).experiment, session.today, out)
+        return load_bundle(out)
+
+
+def _released(experiment: Experiment, today: date, out: Path) -> Bundle:
     found = finished_evaluation(experiment)
     learnt = _learnt(experiment)
     holds = found.interval_verdict == "holds"
     calibrator = msgspec.structs.replace(learnt.calibrator, interval_holds=holds)
-    facts = _facts(experiment, session.today)
+    facts = _facts(experiment, today)
     return release(
         experiment,
         Learnt(learnt.members, calibrator),
         out,
-        created=session.today,
+        created=today,
         card=model_card(facts, found),
         pages={
             "TRIPOD_AI.md": tripod_ai(facts, found).encode(),
@@ -117,7 +126,23 @@ def do_everything(session: Session, out: Path) -> Bundle:
         stage(session)
     if not session.run.stage("evaluate").done:
         do_evaluate(session)
-    return do_release(session, out)
+    clear_frozen_text(session.run)
+    released = session.run.stage("release")
+    if released.done and out.exists():
+        return _same(out, released.read("bundle", str))
+    bundle = do_release(session, out)
+    if session.world.first:
+        released.write("bundle", bundle.digest)
+        released.finish()
+    return bundle
+
+
+def _same(out: Path, digest: str) -> Bundle:
+    """The bundle that this run released before. Raises RunError where it is another."""
+    bundle = load_bundle(out)
+    if bundle.digest != digest:
+        raise RunError(out, "holds another bundle than this run's", "Choose a new folder")
+    return bundle
 
 
 def clear_frozen_text(run: Run) -> None:

@@ -72,6 +72,8 @@ def fit(
     average = Average(objective.module, settings.average)
     fitting = Fitting(objective, settings, optimiser, average, seed, world)
     position = resume(objective.module, optimiser, average, stage)
+    if world.first:
+        stage.restart_log(position.epoch)
     while position.epoch < settings.epochs and not _stale(position, settings):
         progress(stage.name, position.epoch, settings.epochs)
         loss = _epoch(fitting, position)

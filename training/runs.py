@@ -5,6 +5,7 @@ end. Files are written whole or not at all. No pickle: tensors are safetensors, 
 """
 
 import hashlib
+import math
 import os
 import platform
 from collections.abc import Iterator, Mapping
@@ -52,10 +53,10 @@ class Stage:
             lines.write(msgspec.json.encode(row) + b"\n")
 
     def restart_log(self, epochs: int) -> None:
-        """Forget the lines of epochs that will be run again."""
+        """Forget the lines of epochs that will be run again, and one that was cut in two."""
         file = self.folder / "metrics.jsonl"
         lines = file.read_bytes().splitlines(keepends=True) if file.exists() else []
-        kept = [line for line in lines if msgspec.json.decode(line)["epoch"] < epochs]
+        kept = [line for line in lines if _epoch_of(line) < epochs]
         write_whole(file, b"".join(kept))
 
     def save(self, name: str, tensors: Mapping[str, Tensor]) -> None:
@@ -156,6 +157,13 @@ def write_whole(file: Path, content: bytes) -> None:
             beside.replace(file)
         finally:
             beside.unlink(missing_ok=True)
+
+
+def _epoch_of(line: bytes) -> float:
+    try:
+        return float(msgspec.json.decode(line)["epoch"])
+    except msgspec.DecodeError:  # the disk was full, or the run was killed, in mid-line
+        return math.inf
 
 
 @contextmanager

@@ -74,8 +74,9 @@ def align(experiment: Experiment, start: Start, name: str = "align") -> Mapping[
         )
         corpora = [_corpus(experiment, tokenizer, part) for part in (train, selection)]
         if settings.cached_prefix:
-            for corpus in corpora:
-                keep_prefixes(corpus, text, folder, experiment.progress)
+            with experiment.world.in_turn():
+                for corpus in corpora:
+                    keep_prefixes(corpus, text, folder, experiment.progress)
         objective = Contrast(
             module,
             (experiment.inputs(train), corpora[0], train.subjects.tolist()),
@@ -102,10 +103,11 @@ def finetune(
     name: str = "finetune",
     train: Table | None = None,
     members: int | None = None,
+    first: int = 0,
 ) -> list[Mapping[str, Tensor]]:
     """Stage 3: members of the classifier, each with its own seed. Returns their weights."""
     count = experiment.settings.finetuning.members if members is None else members
-    return finetune_each(experiment, [start] * count, name=name, train=train)
+    return finetune_each(experiment, [start] * count, name=name, train=train, first=first)
 
 
 def finetune_each(
@@ -114,11 +116,14 @@ def finetune_each(
     *,
     name: str = "finetune",
     train: Table | None = None,
+    first: int = 0,
 ) -> list[Mapping[str, Tensor]]:
-    """As finetune, a start for each member."""
+    """As finetune, a start for each member. `first`: the number of the first member, which its
+    seed goes by."""
     rows = _both_classes(experiment, experiment.train if train is None else train, "train")
     return [
-        _member(experiment, start, rows, f"{name}/{member}") for member, start in enumerate(starts)
+        _member(experiment, start, rows, f"{name}/{member}")
+        for member, start in enumerate(starts, first)
     ]
 
 
@@ -140,13 +145,14 @@ def calibrate(
 ) -> Calibrator:
     """The calibrator, fitted on its own slice of tuning."""
     stage = experiment.run.stage(name)
-    if not stage.done:
-        rows = _both_classes(experiment, experiment.calibration, "tuning, calibration slice")
-        labels = rows.labels[experiment.settings.label]
-        logits = logits_for(experiment, network, rows.values)
-        spread = experiment.settings.calibration.spread
-        stage.write("calibrator", fit_calibrator(logits, labels, spread=spread))
-        stage.finish()
+    with experiment.world.in_turn():
+        if not stage.done:
+            rows = _both_classes(experiment, experiment.calibration, "tuning, calibration slice")
+            labels = rows.labels[experiment.settings.label]
+            logits = logits_for(experiment, network, rows.values)
+            spread = experiment.settings.calibration.spread
+            stage.write("calibrator", fit_calibrator(logits, labels, spread=spread))
+            stage.finish()
     return stage.read("calibrator", Calibrator)
 
 

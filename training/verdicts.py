@@ -93,7 +93,7 @@ def _open(experiment: Experiment, name: str, today: date) -> Stage:
         remedy = "Read its report; to change the model, begin a new run and say that it is one"
         raise SealedError(stage.folder, f"held_out was opened for it on {opened}", remedy)
     if not (stage.folder / _OPENED).exists():
-        (stage.folder / _OPENED).write_text(f"{today.isoformat()}\n")
+        write_whole(stage.folder / _OPENED, f"{today.isoformat()}\n".encode())
     return stage
 
 
@@ -157,8 +157,8 @@ def _arm_run(
     positives = int(part.labels[experiment.settings.label].sum())
     values: Floats = numpy.full(len(held_out), part.labels[experiment.settings.label].mean())
     if 0 < positives < len(part):
-        name = f"ablation/{arm}/{fraction:g}/{seed}"
-        members = finetune(experiment, start_of(experiment, arm), name=name, train=part, members=1)
+        start, name = start_of(experiment, arm), f"ablation/{arm}/{fraction:g}"
+        members = finetune(experiment, start, name=name, train=part, members=1, first=seed)
         logits = logits_for(experiment, network_of(experiment, members), held_out.values)
         values = 1.0 / (1.0 + numpy.exp(-logits.mean(0)))
     return ArmRun(arm, fraction, seed, positives, values)

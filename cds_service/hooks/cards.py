@@ -1,15 +1,25 @@
 """An assessment as CDS Hooks cards. Pure: the same assessment gives the same card and uuid.
 
-A high score is `warning`, never `critical`; not scored is always a card that says so.
+High points alone are `warning`, a probability is `info` until a site sets a threshold, nothing is
+`critical`; not scored is always a card that says so.
 """
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from cds_service.assessment import Assessment, Baseline, BaseRate, NotScored, Scored
+from cds_service.assessment import (
+    Assessment,
+    Baseline,
+    BaseRate,
+    NotScored,
+    Scored,
+    coverage_of,
+)
+from cds_service.hooks.estimate import estimate, estimate_facts, estimate_summary, what_moves
 from cds_service.hooks.schemas import Card, Source
 from cds_service.hooks.wording import (
+    BESIDE,
     DATED,
     GROUPS,
     LIMITS,
@@ -38,7 +48,7 @@ _NAMED = 12
 def cards_for(assessment: Assessment, patient_id: str, bundle: Bundle) -> list[Card]:
     """The one card of an assessment."""
     if isinstance(assessment, Scored):
-        indicator, summary = _indicator(assessment), _scored_summary(assessment)
+        indicator, summary = _indicator(assessment), _scored_summary(assessment, bundle)
         parts = list(_scored_detail(assessment, bundle))
     else:
         indicator, summary = "info", f"Readmission risk not scored: {_short(assessment)}"
@@ -67,11 +77,12 @@ def facts(assessment: Assessment, bundle: Bundle) -> dict[str, Any]:
     }
     if isinstance(assessment, Scored):
         known |= {each.score.name: each.score.points for each in assessment.baselines}
-        known["probability"] = assessment.score.probability
+        known |= estimate_facts(assessment.score)
     if vector:
+        coverage = coverage_of(vector, bundle)
         known |= {
-            "known_inputs": vector.coverage.known,
-            "total_inputs": vector.coverage.total,
+            "known_inputs": coverage.known,
+            "total_inputs": coverage.total,
             "timing": vector.timing,
             "prediction_time": vector.prediction_time.isoformat(),
             "profile": vector.profile,
@@ -88,13 +99,17 @@ def _card_id(patient_id: str, assessment: Assessment, bundle: Bundle, text: str)
 
 
 def _indicator(scored: Scored) -> Any:
+    if scored.score.probability is not None:
+        return "info"
     high = any(each.reading and each.reading.label == "high" for each in scored.baselines)
     return "warning" if high else "info"
 
 
-def _scored_summary(scored: Scored) -> str:
+def _scored_summary(scored: Scored, bundle: Bundle) -> str:
+    if scored.score.probability is not None:
+        return estimate_summary(scored, scored.score.probability, bundle)
     parts = listed([_in_short(each) for each in scored.baselines])
-    coverage = scored.vector.coverage
+    coverage = coverage_of(scored.vector, bundle)
     inputs = f"{coverage.known} of {coverage.total} inputs"
     return f"{parts}: 30-day readmission scores {WHEN[scored.vector.timing]}, {inputs}"
 
@@ -111,13 +126,10 @@ def _short(not_scored: NotScored) -> str:
 
 
 def _scored_detail(scored: Scored, bundle: Bundle) -> Iterator[str]:
-    yield _results(scored.baselines)
-    yield plain(bundle.manifest.notice)
-    if scored.base_rate:
-        yield _comparison(scored.base_rate)
+    yield from _head(scored, bundle)
     drivers = list(_drivers(scored.baselines))
     yield "**What adds points**\n\n" + "\n".join(drivers or ["- Nothing that the scores count"])
-    yield from _basis(scored.vector, scored.sources)
+    yield from _basis(scored.vector, scored.sources, bundle)
     incomplete = [each for each in scored.baselines if each.reading is None]
     for each in incomplete:
         missing = listed([plain(label) for label in each.score.missing])
@@ -125,13 +137,30 @@ def _scored_detail(scored: Scored, bundle: Bundle) -> Iterator[str]:
     yield from _about(bundle, scored.vector)
 
 
+def _head(scored: Scored, bundle: Bundle) -> Iterator[str]:
+    """The result: points, or a probability with the points beside it."""
+    points, notice = _results(scored.baselines), plain(bundle.manifest.notice)
+    compared = [_comparison(scored.base_rate)] if scored.base_rate else []
+    probability = scored.score.probability
+    if probability is None:
+        yield from (points, notice, *compared)
+        return
+    yield f"**{notice}**"
+    yield estimate(scored.score, probability, bundle)
+    yield from compared
+    yield what_moves(scored.score, scored.vector, bundle.manifest.features)
+    yield f"{BESIDE}\n\n{points}"
+
+
 def _not_scored_detail(not_scored: NotScored, bundle: Bundle) -> Iterator[str]:
+    if bundle.manifest.kind == "trained":
+        yield f"**{plain(bundle.manifest.notice)}**"
     yield f"**Not scored:** {REASONS[not_scored.reason]}. This is not a low risk."
     if not_scored.missing:
         names = [plain(GROUPS.get(name, name)) for name in not_scored.missing]
         yield f"**What is missing:** {listed(names)}."
     if not_scored.vector:
-        yield from _basis(not_scored.vector, not_scored.sources)
+        yield from _basis(not_scored.vector, not_scored.sources, bundle)
     else:
         yield from _unread(not_scored.sources)
     yield from _about(bundle, not_scored.vector)
@@ -185,8 +214,10 @@ def _date(item: Component) -> str:
     return f", {DATED.get(item.name, '')}{item.date}" if item.date else ""
 
 
-def _basis(vector: FeatureVector, sources: Mapping[str, ReadState]) -> Iterator[str]:
-    coverage = vector.coverage
+def _basis(
+    vector: FeatureVector, sources: Mapping[str, ReadState], bundle: Bundle
+) -> Iterator[str]:
+    coverage = coverage_of(vector, bundle)
     groups = [f"{GROUPS[name]} {known}/{total}" for name, (known, total) in coverage.groups.items()]
     yield f"**Based on {coverage.known} of {coverage.total} inputs:** {listed(groups)}."
     yield from _unread(sources)

@@ -8,7 +8,7 @@ import anyio.to_thread
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from cds_service.assessment import Assessment, Assessor, Scored, assess
+from cds_service.assessment import Assessment, Assessor, Scored, assess, coverage_of
 from cds_service.dependencies import Body, State
 from cds_service.errors import UnknownServiceError
 from cds_service.hooks.call import HOOKS, HookCall, read_call
@@ -88,8 +88,9 @@ def answer(call: HookCall, assessor: Assessor) -> Answer:
 
 
 async def _answer(call: HookCall, assessor: Assessor) -> Answer:
-    """A large record is assessed in a thread, so that other calls need not wait for it."""
-    if call.size <= _LARGE:
+    """In a thread where it takes long, so that other calls need not wait: a network explains its
+    answer, or the record is large."""
+    if call.size <= _LARGE and assessor.bundle.trained is None:
         answered = answer(call, assessor)
     else:
         answered = await anyio.to_thread.run_sync(answer, call, assessor)
@@ -115,7 +116,7 @@ def _row(call: HookCall, answered: Answer, assessor: Assessor, seconds: float) -
         "probability": scored.score.probability if scored else None,
         "lace_points": points.get("lace"),
         "hospital_points": points.get("hospital"),
-        "known_inputs": vector.coverage.known if vector else None,
+        "known_inputs": coverage_of(vector, assessor.bundle).known if vector else None,
         "timing": vector.timing if vector else None,
         "prediction_time": vector.prediction_time if vector else None,
         "profile": vector.profile if vector else None,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from fhir_mapping.history import Timing
 
@@ -78,6 +79,54 @@ LIMITS = (
     "Unplanned readmission here means not elective; CMS's planned-readmission algorithm is not"
     " applied. For review by a clinician; regulatory status not determined."
 )
+CONCEPTS: Mapping[str, str] = {
+    "prior_ed_visits": "Earlier ED visits",
+    "prior_admissions": "Earlier admissions",
+    "icu_use": "Intensive care",
+    "temperature": "Temperature",
+    "heart_rate": "Heart rate",
+    "respiratory_rate": "Respiratory rate",
+    "oxygen_saturation": "Oxygen saturation",
+    "blood_pressure": "Blood pressure",
+    "pain": "Pain score",
+    "liver": "Liver disease",
+    "diabetes": "Diabetes",
+    "paralysis": "Paralysis",
+    "hypertension": "Hypertension",
+    "anaemia": "Anaemia",
+    "derived_score": "Charlson and early-warning scores",
+}
+"""Concept of several features -> its name, where the label of the first of them is too narrow."""
+
+SPOKEN_FOR: Mapping[str, str] = {
+    "prior_ed_visits": "n_ed_365d",
+    "prior_admissions": "n_hosp_365d",
+    "icu_use": "icu_los_days",
+    "derived_score": "score_cci",
+}
+"""Concept of several numbers -> the feature whose value is shown with it."""
+
+UNITS: Mapping[str, str] = {"a": "years", "d": "days", "h": "hours", "mm[Hg]": "mmHg", "Cel": "°C"}
+"""Unit of the catalogue -> as people write it; a unit in braces is not written."""
+
+UNKNOWN = "not known"
+OUTCOME = "readmission within 30 days"
+AVERAGES: Mapping[str, str] = {"site": "site average", "bundle": "cohort average"}
+INTERVALS: Mapping[bool, tuple[str, str]] = {
+    True: ("90 % interval", "The interval held on stays that it was not fitted on."),
+    False: (
+        "spread between models",
+        "The spread says how far the models of this bundle disagree, not where the true risk lies.",
+    ),
+}
+"""Whether the interval held -> what it is called, and what that means."""
+
+MOVES = (
+    "**What moves this estimate most**, against a typical patient of the training cohort. These are"
+    " associations in that cohort, not causes; in brackets the change in log-odds."
+)
+NOTHING_MOVES = "- No single input noticeably"
+BESIDE = "**Published point scores beside it**, each for the outcome it was published for:"
 _MARKUP = re.compile(r"([\\`*_\[\]|#~])")
 
 
@@ -91,6 +140,20 @@ def plain(text: str) -> str:
 def percent(share: float) -> str:
     """A share as a percent with one decimal."""
     return f"{share * 100:.1f} %"
+
+
+def whole_percent(share: float) -> str:
+    """A share as a whole percent, half to even; what is not quite 0 or 100 is not called so."""
+    rounded = int((Decimal(str(share)) * 100).quantize(Decimal(1), ROUND_HALF_EVEN))
+    if rounded == 0:
+        return "less than 1 %"
+    return "more than 99 %" if rounded == 100 else f"{rounded} %"
+
+
+def moved(name: str, shown: str, amount: float) -> str:
+    """One line: what it is, its value in this patient, which way it moves the estimate."""
+    verb = "raises" if amount > 0 else "lowers"
+    return f"- {name}{f' ({shown})' if shown else ''}: {verb} the estimate ({amount:+.2f})"
 
 
 def listed(words: list[str]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import uvicorn
 from typer.testing import CliRunner, Result
 
@@ -13,6 +14,9 @@ from cds_service.app import create_app
 from cds_service.cli import app
 from cds_service.errors import StartRefusedError
 from cds_service.settings import Settings
+from fhir_mapping.catalogue import CATALOGUE
+from model.bundle import load_bundle
+from tests.service.trained import trained_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "bundles" / "lace-hospital"
@@ -99,6 +103,55 @@ def test_a_changed_file_in_the_bundle_stops_the_start(tmp_path: Path, started: S
     assert result.exit_code == 2
     assert "published_scores.json" in said(result)
     assert not started
+
+
+def test_it_starts_with_a_trained_bundle_and_one_thread_for_it(
+    tmp_path: Path, started: Started
+) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        result = serve("--bundle", str(trained_bundle(tmp_path / "trained")))
+        assert result.exit_code == 0, result.output
+        assert len(started) == 1
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_trained_bundle_for_another_mapping_stops_the_start(
+    tmp_path: Path, started: Started
+) -> None:
+    folder = trained_bundle(tmp_path / "trained", mapping_digest="0" * 64)
+    result = serve("--bundle", str(folder))
+    assert (result.exit_code, started) == (2, [])
+    assert "anothercatalogueorothercodelists" in said(result)
+    assert "Installtheversion" in said(result)
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "calibration.json", "sample_stays.json"])
+@pytest.mark.parametrize("way", ["changed", "gone"])
+def test_a_broken_trained_bundle_stops_the_start_and_names_the_file(
+    name: str, way: str, tmp_path: Path, started: Started
+) -> None:
+    file = trained_bundle(tmp_path / "trained") / name
+    if way == "gone":
+        file.unlink()
+    else:
+        content = file.read_bytes()
+        file.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
+    result = serve("--bundle", str(file.parent))
+    assert (result.exit_code, started) == (2, [])
+    assert name in said(result)
+    assert "Takethebundleanew" in said(result)
+    assert "Traceback" not in result.output
+
+
+def test_the_bundle_that_is_served_by_default_is_a_trained_one() -> None:
+    bundle = load_bundle(ROOT / Settings().bundle, mapping_digest=CATALOGUE.digest)
+    assert bundle.trained is not None
+    assert "Not for clinical use" in bundle.manifest.notice
 
 
 def test_a_missing_bundle_stops_the_start(tmp_path: Path, started: Started) -> None:

@@ -53,12 +53,14 @@ def _chromium() -> str:
 
 @pytest.fixture(scope="module")
 def service(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of `readmit serve --dev` with an empty database. Not started without a browser."""
+    """The address of `readmit serve --dev` with an empty database and the bundle it has by default.
+
+    Not started without a browser.
+    """
     port, folder = _free_port(), tmp_path_factory.mktemp("service")
     options = {
         "--host": "127.0.0.1",
         "--port": str(port),
-        "--bundle": "bundles/lace-hospital",
         "--database": f"sqlite+aiosqlite:///{folder / 'readmit.sqlite'}",
     }
     start = [sys.executable, "-c", "from cds_service.cli import app; app()", "serve", "--dev"]
@@ -134,7 +136,9 @@ def test_a_discharge_draws_the_card(page: Page) -> None:
     card = page.locator("article.card")
     expect(card).to_have_count(1)
     expect(page.locator("#status")).to_contain_text("with 1 card (HTTP 200)")
-    for words in ("LACE", "17", "HOSPITAL", "11", "of 105", "Source:"):
+    expect(card.locator("h3")).to_contain_text("Estimated 30-day readmission risk")
+    expect(card.locator(".detail > :first-child strong")).to_contain_text("Not for clinical use")
+    for words in ("LACE", "17", "HOSPITAL", "11", "of 105", "Source:", "What moves this estimate"):
         expect(card).to_contain_text(words)
     page.locator("#raw-response > summary").click()
     expect(page.locator("#response-json")).to_contain_text('"cards"')

@@ -13,8 +13,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from model.calibration import expit
+from model.schema import Column
 from model.shape import TabNetConfig
-from tests import networks
+from tests.conftest import ROOT
+from training.cohorts.files import catalogue_schema
 from training.experiment import Experiment
 from training.fitting.world import ALONE, World
 from training.runs import Stage, open_run
@@ -35,7 +37,22 @@ from training.tables import Floats, Table
 
 LABEL = "readmission_30d"
 WORDS = ("pain", "fever", "cough", "stable", "home", "heart", "renal", "wound", "walks", "eats")
-FIT = Fit(epochs=3, batch=16, learning_rate=0.01)
+# Kinds interleaved; two concepts of two columns each.
+SCHEMA = catalogue_schema(
+    (
+        "age",
+        "cci_chf",
+        "triage_sbp",
+        "gender",
+        "triage_dbp",
+        "eci_chf",
+        "n_hosp_365d",
+        "admission_type",
+        "hosp_los_days",
+    )
+)
+FAILING = SCHEMA.names.index("cci_chf")
+FIT = Fit(epochs=3, batch=32, learning_rate=0.01)
 SETTINGS = Settings(
     name="small",
     seed=7,
@@ -57,7 +74,7 @@ SETTINGS = Settings(
         notice="Generated numbers. Not for clinical use.",
         population="nobody",
         outcome="nothing",
-        published="bundles/lace-hospital",
+        published=str(ROOT / "bundles" / "lace-hospital"),
         synthetic=True,
     ),
 )
@@ -92,14 +109,16 @@ def aligned(text_model: Path, settings: Settings = SETTINGS, **alignment: Any) -
 
 @cache
 def small_table(rows: int = 200, seed: int = 1) -> Table:
-    """Eight columns, two thirds as many patients as stays, and a label that two columns tell."""
+    """Two thirds as many patients as stays, and a label that age and heart failure tell."""
     draw = numpy.random.default_rng(seed)
-    values = networks.table(rows, seed)
+    values = numpy.stack([_cells(column, rows, draw) for column in SCHEMA], axis=1)
+    risk = expit((values[:, 0] - 60.0) / 4.0 + 2.0 * values[:, FAILING] - 1.5)
+    values[draw.random(values.shape) < 0.2] = numpy.nan
     subjects = numpy.array([f"p{each}" for each in draw.integers(rows * 2 // 3, size=rows)])
     return Table(
-        schema=networks.SMALL,
+        schema=SCHEMA,
         values=values,
-        labels={LABEL: (draw.random(rows) < _risk(values)).astype(float)},
+        labels={LABEL: (draw.random(rows) < risk).astype(float)},
         subjects=subjects,
         stays=numpy.array([f"s{each}" for each in range(rows)]),
         splits=numpy.array([split_of(each) for each in subjects]),
@@ -107,19 +126,20 @@ def small_table(rows: int = 200, seed: int = 1) -> Table:
     )
 
 
-def _risk(values: Floats) -> Floats:
-    age, failing = numpy.nan_to_num(values[:, :2], nan=0.5).T
-    return expit((age - 60.0) / 4.0 * (age > 1.0) + 2.0 * failing - 1.5)
+def _cells(column: Column, rows: int, draw: numpy.random.Generator) -> Floats:
+    if column.kind == "numeric":
+        return draw.normal(60.0, 10.0, rows).round(1)
+    return draw.integers(0, len(column.levels) or 2, rows).astype(float)
 
 
 def notes_of(table: Table) -> dict[str, str]:
-    """A summary a stay, of one to forty words that go by the record; the last stay has none."""
+    """A summary a stay, of one to twelve words that go by the record; the last stay has none."""
     draw = numpy.random.default_rng(5)
-    ages = numpy.nan_to_num(table.column(table.schema.names[0]), nan=60.0)
+    ages = numpy.nan_to_num(table.column("age"), nan=60.0)
     texts = {}
     for stay, age in zip(table.stays.tolist()[:-1], ages, strict=False):
         weights = numpy.roll(numpy.linspace(1, 9, len(WORDS)) ** 2, int(age) % 7)
-        words = draw.choice(WORDS, draw.integers(1, 40), p=weights / weights.sum())
+        words = draw.choice(WORDS, draw.integers(1, 12), p=weights / weights.sum())
         texts[stay] = "Course:\n" + " ".join(words)
     return texts
 
@@ -147,7 +167,7 @@ def altered(table: Table, rows: numpy.typing.NDArray[Any]) -> Table:
     """Other values and labels in the rows that a mask names."""
     draw = numpy.random.default_rng(99)
     values = table.values.copy()
-    values[rows] = networks.table(len(table), 77)[rows]
+    values[rows] = small_table(len(table), 77).values[rows]
     other = draw.integers(2, size=len(table)).astype(float)
     labels = {name: numpy.where(rows, other, label) for name, label in table.labels.items()}
     return replace(table, values=values, labels=labels)

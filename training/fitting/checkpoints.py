@@ -53,7 +53,6 @@ def resume(
 ) -> Position:
     """Put everything as the checkpoint left it; the beginning where there is none."""
     if not (stage.folder / f"{NAME}.safetensors").exists():
-        stage.restart_log(0)
         return Position()
     tensors = stage.load(NAME)
     epoch, step, best_epoch, best, seen = tensors["position"].tolist()
@@ -61,7 +60,6 @@ def resume(
     average.mean.update(_part(tensors, "average"))
     average.seen = int(seen)
     _load_optimiser(optimiser, _part(tensors, "optimiser"))
-    stage.restart_log(int(epoch))
     return Position(int(epoch), int(step), (int(best_epoch), best), _part(tensors, "kept"))
 
 

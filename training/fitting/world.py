@@ -8,9 +8,12 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed, nn
+
+_PATIENCE = timedelta(days=7)  # the first process builds cohorts while the others wait
 
 
 @dataclass(frozen=True)
@@ -51,19 +54,31 @@ class World:
         return torch.cat([part[: int(n)] for part, n in zip(parts, counts, strict=True)])
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Each gradient becomes the sum over processes."""
+        """Each gradient becomes the sum over processes; a weight that no process used has none,
+        so that the optimiser leaves it alone."""
         if self.size == 1:
             return
-        for parameter in parameters:
-            if parameter.requires_grad:
-                gradient = parameter.grad
-                parameter.grad = torch.zeros_like(parameter) if gradient is None else gradient
-                distributed.all_reduce(parameter.grad)
+        trained = [each for each in parameters if each.requires_grad]
+        used = torch.tensor([float(each.grad is not None) for each in trained])
+        distributed.all_reduce(used)
+        for parameter in (each for each, count in zip(trained, used, strict=True) if count):
+            gradient = parameter.grad
+            parameter.grad = torch.zeros_like(parameter) if gradient is None else gradient
+            distributed.all_reduce(parameter.grad)
 
     def barrier(self) -> None:
         """Wait for the others."""
         if self.size > 1:
             distributed.barrier()
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """The first process goes alone, then the others: they find what it wrote."""
+        if not self.first:
+            self.barrier()
+        yield
+        if self.first:
+            self.barrier()
 
     @contextmanager
     def shared_statistics(self, module: nn.Module) -> Iterator[None]:
@@ -100,7 +115,10 @@ def join_world() -> World:
     if size == 1:
         return World()
     if not distributed.is_initialized():
-        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        distributed.init_process_group(backend, timeout=_PATIENCE)
     return World(distributed.get_rank(), size)
 
 

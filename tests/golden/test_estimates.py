@@ -1,0 +1,57 @@
+"""Cards that say a probability, around fixed scores: words and order, whatever a network learns."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_service.assessment import Assessor
+from cds_service.hooks.call import read_call
+from cds_service.hooks.cards import EXTENSION
+from cds_service.hooks.routes import answer
+from model.scoring import Contribution
+from tests.golden.answers import CLOCK, REQUESTS
+from tests.service.trained import SCORE, fixed_assessor
+
+GOLDENS = Path(__file__).parent / "estimates"
+SPREAD = replace(
+    SCORE,
+    probability=0.125,
+    interval=(0.0031, 0.9962),
+    interval_holds=False,
+    contributions=(Contribution("n_medrecon", -0.3), Contribution("depression", 0.004)),
+    not_attributed=-0.0021,
+)
+CASES: dict[str, tuple[str, Assessor]] = {
+    "interval-that-held": ("margaret-heart-failure", fixed_assessor(SCORE)),
+    "spread-before-discharge": ("in-progress", fixed_assessor(SPREAD, site_base_rate=0.135)),
+    "not-scored": ("hospice", fixed_assessor(SCORE)),
+}
+
+
+def card_of(case: str) -> dict[str, Any]:
+    """As sent, less what changes with the catalogue; the detail line by line."""
+    request, assessor = CASES[case]
+    call = read_call((REQUESTS / f"{request}.json").read_bytes(), CLOCK)
+    (made,) = answer(call, assessor).cards
+    card = made.model_dump(by_alias=True, exclude_none=True)
+    card["extension"][EXTENSION] |= {"mapping_digest": "(mapping)"}
+    return card | {"uuid": "(uuid)", "detail": card["detail"].split("\n")}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_card_is_the_reviewed_one(case: str, update_goldens: bool) -> None:
+    golden = GOLDENS / f"{case}.json"
+    found = json.dumps(card_of(case), indent=1, ensure_ascii=False) + "\n"
+    if update_goldens:
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(found, "utf-8")
+    assert golden.is_file(), f"{golden.name} is not there: make update-goldens"
+    reviewed = golden.read_text("utf-8")
+    assert found.splitlines() == reviewed.splitlines(), "make update-goldens, and review the diff"
+
+
+def test_no_golden_without_a_case() -> None:
+    assert sorted(path.stem for path in GOLDENS.iterdir()) == sorted(CASES)

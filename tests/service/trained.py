@@ -1,0 +1,182 @@
+"""A small trained bundle over some of the catalogue's features, and answers fixed by hand.
+
+Its weights are drawn, not learnt: what it says of a patient means nothing.
+"""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy
+import torch
+
+from cds_service.assessment import Assessor
+from fhir_mapping.catalogue import CATALOGUE, Feature
+from model.bundle import SAMPLES, SCORES, BaseRate, Bundle, Manifest, as_json, load_bundle
+from model.bundle import write_bundle as write
+from model.calibration import Calibrator
+from model.classifier import Classifier
+from model.preprocessing import Preprocessing, fit_preprocessing
+from model.schema import Column, Schema
+from model.scoring import Contribution, Score, Value
+from model.shape import TabNetConfig
+from model.tabnet import TabNetEncoder
+from model.trained import (
+    CALIBRATION,
+    HISTOGRAMS,
+    NETWORK,
+    PREPROCESSING,
+    REFERENCE,
+    SCHEMA,
+    STAYS,
+    WEIGHTS,
+    Histogram,
+    NetworkFile,
+    SampleStay,
+)
+from tests.networks import weight_bytes
+
+SHIPPED = Path(__file__).resolve().parents[2] / "bundles" / "lace-hospital"
+TAKEN = (
+    "age", "n_ed_365d", "n_hosp_30d", "n_hosp_365d", "cci_chf", "eci_chf", "cci_renal",
+    "triage_heartrate", "n_medrecon", "admission_type", "hosp_los_days", "sodium_last",
+)  # fmt: skip
+"""Some of each coverage group, in the catalogue's order; admission_type is a category."""
+FLOORS = {"history": 0.6, "diagnoses": 0.6, "this_stay": 0.3}
+NOTICE = "Weights drawn for a test. Not for clinical use."
+MANIFEST = Manifest(
+    name="small",
+    version="0.1.0",
+    created=datetime.date(2026, 11, 21),
+    title="A small network",
+    notice=NOTICE,
+    kind="trained",
+    task="readmission_30d",
+    hooks=("encounter-discharge", "patient-view"),
+    population="nobody",
+    mapping_digest=CATALOGUE.digest,
+    features=TAKEN,
+    coverage_floors=FLOORS,
+    base_rate=BaseRate(0.1512, "readmission within 30 days", "400 generated stays", "a test"),
+    files={},
+)
+_CONFIG = TabNetConfig(n_d=4, n_a=4, n_steps=2, virtual_batch_size=8, embedding=2, output=6)
+
+
+def trained_bundle(folder: Path, **fields: Any) -> Path:
+    """Write it to a new folder; `fields` replace those of MANIFEST."""
+    manifest = msgspec.structs.replace(MANIFEST, **fields)
+    schema = Schema(tuple(_column(CATALOGUE[name]) for name in manifest.features))
+    write(folder, manifest, _contents(schema))
+    return folder
+
+
+def fixed_assessor(score: Score, *, site_base_rate: float | None = None) -> Assessor:
+    """The words of a trained bundle around a score that no network gave."""
+    bundle = load_bundle(SHIPPED)
+    manifest = msgspec.structs.replace(MANIFEST, features=CATALOGUE.names)
+    bundle = replace(bundle, manifest=manifest, digest="d" * 64)
+    return Assessor(bundle, Fixed(score), site_base_rate=site_base_rate)
+
+
+def shipped_bundle() -> Bundle:
+    """LACE and HOSPITAL, which have no probability."""
+    return load_bundle(SHIPPED, mapping_digest=CATALOGUE.digest)
+
+
+class Fixed:
+    """A scorer that always says the same."""
+
+    def __init__(self, score: Score) -> None:
+        self._score = score
+
+    def score(self, values: Sequence[Value]) -> Score:
+        return self._score
+
+
+SCORE = Score(
+    probability=0.1849,
+    interval=(0.0925, 0.3150),
+    contributions=(
+        Contribution("prior_admissions", 0.9134),
+        Contribution("hosp_los_days", 0.4),
+        Contribution("heart_failure", -0.251),
+        Contribution("sodium_last", 0.1),
+        Contribution("heart_rate", -0.05),
+        Contribution("age", 0.04),
+        Contribution("gender", -0.001),
+    ),
+    not_attributed=0.0004,
+    interval_holds=True,
+)
+
+
+def _column(feature: Feature) -> Column:
+    return Column(feature.name, feature.kind, feature.concept, feature.levels)
+
+
+def _contents(schema: Schema) -> dict[str, bytes]:
+    raw = _table(schema)
+    fitted = fit_preprocessing(schema, raw, 0)
+    members = [_member(schema, fitted, seed) for seed in (1, 2)]
+    calibrator = Calibrator(
+        slope=0.9, intercept=-1.0, covariance=(0.01, -0.002, 0.02), spread=1.0, rows=400,
+        positives=80, interval_holds=True,
+    )  # fmt: skip
+    with torch.inference_mode():
+        prepared = torch.from_numpy(fitted.apply(schema, raw[:3]))
+        logits = torch.stack([each(prepared) for each in members]).double().numpy()
+    rows = [_values(schema, row) for row in raw[:3]]
+    risks = calibrator.probability(logits)
+    parts = {
+        SCHEMA: schema,
+        NETWORK: NetworkFile(_CONFIG, len(members)),
+        PREPROCESSING: fitted,
+        CALIBRATION: calibrator,
+        REFERENCE: rows[0],
+        HISTOGRAMS: {name: Histogram(0.0, (), (1.0,)) for name in schema.names},
+        STAYS: [SampleStay(row, float(p)) for row, p in zip(rows, risks, strict=True)],
+    }
+    table = (files("fhir_mapping") / "catalogue.csv").read_bytes()
+    published = {name: (SHIPPED / name).read_bytes() for name in (SCORES, SAMPLES)}
+    return {
+        **published,
+        **{name: as_json(part) for name, part in parts.items()},
+        WEIGHTS: weight_bytes(members),
+        "catalogue.csv": table,
+        "MODEL_CARD.md": b"# A card\n",
+    }
+
+
+def _table(schema: Schema) -> numpy.ndarray[Any, numpy.dtype[numpy.float64]]:
+    chance = numpy.random.default_rng(5)
+    columns = []
+    for column in schema:
+        top = len(column.levels) if column.levels else 2
+        numbers = chance.gamma(2.0, 4.0, 60)
+        columns.append(
+            numbers if column.kind == "numeric" else chance.integers(0, top, 60).astype(float)
+        )
+    return numpy.stack(columns, axis=1)
+
+
+def _values(schema: Schema, row: numpy.ndarray[Any, Any]) -> tuple[Value, ...]:
+    return tuple(
+        column.levels[int(cell)] if column.levels else float(cell)
+        for column, cell in zip(schema, row, strict=True)
+    )
+
+
+def _member(schema: Schema, fitted: Preprocessing, seed: int) -> Classifier:
+    """Drawn wide enough that patients differ."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        encoder = TabNetEncoder(schema, fitted, _CONFIG)
+        member = Classifier(encoder, hidden=5, dropout=0.1, outputs=1)
+        for parameter in member.parameters():
+            parameter.data *= 1.5
+    return member.eval()
