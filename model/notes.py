@@ -22,17 +22,20 @@ _DROPPED = frozenset(
     )
 )  # fmt: skip
 _WORDS = re.compile(r"[a-z]+(?:'[a-z]+)?")
-_MONTHS = re.compile(
+_MONTH = (  # without May, which is a verb far more often
     r"\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|june?|july?|aug(?:ust)?"
-    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?\s+\d{1,4}\b",
-    re.I,
+    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?"
+)
+_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
+_DATES = re.compile(
+    rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}|{_MONTH}\s+(?:{_DAY}|\d{{4}})\b|\b{_DAY}\b", re.I
 )
 
 
 def clean(text: str) -> str:
     """Words of the clinical sections, lower case, separated by single blanks; "" where none."""
     kept = " ".join(body for heading, body in _sections(text) if heading not in _DROPPED)
-    return " ".join(_WORDS.findall(_MONTHS.sub(" ", kept).lower()))
+    return " ".join(_WORDS.findall(_DATES.sub(" ", kept).lower()))
 
 
 def _sections(text: str) -> list[tuple[str, str]]:

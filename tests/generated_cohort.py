@@ -78,4 +78,5 @@ def _log_odds(schema: Schema, values: Floats) -> Floats:
         0.6 * (levels[:, 0] == 0),
         0.7 * numbers[:, 0].clip(-2, 2) * flags[:, 40],
     ]
-    return -2.2 + numpy.sum([numpy.nan_to_num(term) for term in terms], axis=0)
+    summed: Floats = numpy.sum([numpy.nan_to_num(term) for term in terms], axis=0)
+    return summed - 2.2

@@ -116,7 +116,8 @@ INTERVALS: Mapping[bool, tuple[str, str]] = {
     True: ("90 % interval", "The interval held on stays that it was not fitted on."),
     False: (
         "spread between models",
-        "The spread says how far the models of this bundle disagree, not where the true risk lies.",
+        "It shows how far the bundle's models disagree and how surely they were calibrated; how often"
+        " it holds the true risk was not shown.",
     ),
 }
 """Whether the interval held -> what it is called, and what that means."""

@@ -1,0 +1,1 @@
+"""Generated stays whose true risk is known: is the trained probability, and its interval, right?"""
