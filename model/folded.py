@@ -92,7 +92,7 @@ class FoldedNetwork:
         for attend, transformer in zip(self.attention, self.transformers, strict=True):
             mask = sparsemax(attend(attended) * prior)
             prior = prior * (gamma - mask)
-            out = self._transform(transformer, mask[..., self.group_of] * inputs)
+            out = self._transform(transformer, mask.index_select(-1, self.group_of) * inputs)
             decided = decided + out[..., :n_d].relu()
             attended = out[..., n_d:]
         rows = decided if self.widen is None else torch.bmm(decided, self.widen)

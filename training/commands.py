@@ -16,7 +16,7 @@ from training.errors import CohortError, RunError
 from training.experiment import Experiment
 from training.fitting.world import ALONE, World
 from training.learners import full_arm, starts_of
-from training.release import Learnt, release
+from training.release import Learnt, check_releasable, release
 from training.report import NUMBERS, PAGE
 from training.runs import Run, environment
 from training.sources import experiment_of, flow_of_run, make_cohort, source_in_words
@@ -120,6 +120,9 @@ def _released(experiment: Experiment, today: date, out: Path) -> Bundle:
 
 def do_everything(session: Session, out: Path) -> Bundle:
     """All stages in order; those that are done are skipped."""
+    released = session.run.stage("release")
+    if not released.done:
+        check_releasable(session.run.settings, out)
     stages: list[Callable[[Session], str]] = [do_cohort, do_pretrain]
     stages += [do_align] if session.run.settings.alignment else []
     for stage in (*stages, do_finetune):
@@ -127,7 +130,6 @@ def do_everything(session: Session, out: Path) -> Bundle:
     if not session.run.stage("evaluate").done:
         do_evaluate(session)
     clear_frozen_text(session.run)
-    released = session.run.stage("release")
     if released.done and out.exists():
         return _same(out, released.read("bundle", str))
     bundle = do_release(session, out)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor
 
-from fhir_mapping.catalogue import CATALOGUE
+from fhir_mapping.catalogue import CATALOGUE, COVERAGE_GROUPS
 from model.bundle import CATALOGUE as CATALOGUE_FILE
 from model.bundle import (
     MODEL_CARD,
@@ -47,6 +47,7 @@ from model.trained import (
 )
 from training.errors import RunError, SettingError
 from training.experiment import Experiment
+from training.settings import Settings
 from training.stages import logits_for, network_of
 from training.tables import Floats, Table
 
@@ -74,8 +75,7 @@ def release(
     pages: Mapping[str, bytes],
 ) -> Bundle:
     """Write the bundle to `out`, which must not exist. Raises RunError, SettingError."""
-    if out.exists():
-        raise RunError(out, "already there, and a bundle is written once", "Choose a new folder")
+    check_releasable(experiment.settings, out)
     contents = {**_contents(experiment, learnt), **pages, MODEL_CARD: card.encode()}
     beside = out.with_name(f".{out.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
@@ -88,6 +88,17 @@ def release(
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return load_bundle(out, mapping_digest=CATALOGUE.digest)
+
+
+def check_releasable(settings: Settings, out: Path) -> None:
+    """What can be known before a stage is run. Raises RunError, SettingError."""
+    if out.exists():
+        raise RunError(out, "already there, and a bundle is written once", "Choose a new folder")
+    _published(settings.release.published)
+    unknown = sorted({*settings.release.coverage_floors} - {*COVERAGE_GROUPS})
+    if unknown:
+        remedy = f"Choose of {', '.join(COVERAGE_GROUPS)}"
+        raise SettingError("release.coverage_floors", f"no groups: {', '.join(unknown)}", remedy)
 
 
 def _manifest(experiment: Experiment, created: date) -> Manifest:

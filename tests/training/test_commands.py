@@ -99,8 +99,10 @@ def test_run_goes_from_the_data_to_the_bundle_and_skips_what_is_done(
     configured(tmp_path, load_settings(called[0] / "run.toml"))
     first = stage("run", tmp_path, "--out", tmp_path / "bundle")
     assert (first.code, first.out) == (0, f"{tmp_path / 'bundle'}\n"), first.err
-    again = stage("run", tmp_path, "--out", tmp_path / "another")
-    assert again.code == 0, again.err
+    again = stage("run", tmp_path, "--out", tmp_path / "bundle")
+    assert (again.code, again.out) == (0, first.out), again.err
+    elsewhere = stage("run", tmp_path, "--out", tmp_path / "another")
+    assert elsewhere.code == 0, elsewhere.err
     made = [
         {each.name: each.read_bytes() for each in folder.iterdir()}
         for folder in (called[0] / "bundle", tmp_path / "bundle", tmp_path / "another")
