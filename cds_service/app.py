@@ -55,6 +55,11 @@ def assessor_for(settings: Settings) -> Assessor:
         profile = load_profile(settings.profile) if settings.profile else None
     except (BundleError, ProfileError) as wrong:
         raise StartRefusedError(str(wrong)) from wrong
+    if bundle.manifest.task != "readmission_30d":
+        raise StartRefusedError(
+            f"bundle: {bundle.manifest.name} predicts {bundle.manifest.task}, which is off: "
+            "time-critical predictions are a regulated use. Name a bundle of readmission_30d."
+        )
     return Assessor(bundle, scorer_for(bundle), profile, settings.base_rate)
 
 

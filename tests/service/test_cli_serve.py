@@ -199,3 +199,9 @@ def test_the_factory_itself_refuses_another_mapping(tmp_path: Path) -> None:
     folder = bundle_with(tmp_path, mapping_digest="0" * 64)
     with pytest.raises(StartRefusedError, match="made for another catalogue"):
         create_app(Settings(bundle=folder))
+
+
+def test_a_bundle_of_the_time_critical_task_is_not_served(tmp_path: Path) -> None:
+    bundle = trained_bundle(tmp_path / "bundle", task="critical_outcome", hooks=())
+    with pytest.raises(StartRefusedError, match=r"critical_outcome, which is off"):
+        create_app(Settings(bundle=bundle, database=f"sqlite+aiosqlite:///{tmp_path}/a.sqlite"))

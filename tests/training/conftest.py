@@ -1,6 +1,7 @@
-"""One thread, so that many tests share a machine; text models and whole runs that are made once."""
+"""One thread and one day, so that many tests share a machine; text models and whole runs that are made once."""
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,18 +11,22 @@ from transformers.utils.logging import disable_progress_bar
 
 from tests.training import small_texts
 from tests.training.small_runs import SETTINGS, STAGES, aligned, experiment, with_fit
+from training import cli
 from training.settings import Settings
 
+TODAY = date(2026, 11, 21)
 Whole = Callable[[str, float], tuple[Path, Mapping[str, Tensor]]]
 
 
 @pytest.fixture(autouse=True, scope="session")
-def one_thread() -> Iterator[None]:
-    """Small networks lose by more."""
+def one_thread_and_one_day() -> Iterator[None]:
+    """Small networks lose by more threads; midnight may come while a test runs."""
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(1)
     disable_progress_bar()
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli, "today", lambda: TODAY)
+        yield
     torch.set_num_threads(before[0])
     torch.use_deterministic_algorithms(before[1])
 

@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from tests.training.command_line import Called, configured, stage
 from tests.training.small_runs import LABEL, SETTINGS, changed, notes_of, small_table, with_fit
 from training import verdicts
 
-TODAY = date(2026, 11, 21)
 BASELINES = ("two_admissions", "lace", "logistic")
 
 
@@ -76,7 +74,7 @@ def test_a_second_evaluation_is_refused_and_changes_nothing(ready: Path) -> None
     before = found(ready)
     again = stage("evaluate", ready)
     assert again.code == 1
-    assert "held_out was opened for it on 20" in again.err
+    assert "held_out was opened for it on 2026-11-21" in again.err
     assert "begin a new run" in again.err
     assert found(ready) == before
 
