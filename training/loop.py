@@ -79,6 +79,8 @@ def fit(
         loss = _epoch(fitting, position)
         with average.shown():
             metrics = objective.evaluate()
+            if not math.isfinite(metrics["selection"]):
+                raise _diverged(position)
             _keep_best(objective.module, position, metrics["selection"])
         position.epoch += 1
         if world.first:

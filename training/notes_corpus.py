@@ -71,7 +71,6 @@ def tokenise(tokenizer: Any, texts: Sequence[str], most: int | None) -> Corpus:
 
 def keep_prefixes(corpus: Corpus, encoder: TextEncoder, folder: Path, progress: Progress) -> None:
     """Fill `states` from disk, making what is not there yet. Raises RunError on a full disk."""
-    folder.mkdir(parents=True, exist_ok=True)
     corpus.states = []
     for start in range(0, len(corpus.ids), _BLOCK):
         progress("frozen text layers", start, len(corpus.ids))

@@ -147,11 +147,12 @@ def _contents(experiment: Experiment, learnt: Learnt) -> dict[str, bytes]:
 
 
 def _weights(members: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """What scoring reads; the shared layers are named by each step that uses them."""
     return {
         f"{index}.{name}": each.contiguous().clone()
         for index, member in enumerate(members)
         for name, each in member.items()
-        if not name.endswith("num_batches_tracked")
+        if not name.endswith("num_batches_tracked") and ".shared_layers." not in name
     }
 
 

@@ -25,6 +25,7 @@ from training.settings import Settings, as_toml, load_settings
 
 CONFIG = "config.toml"
 DONE = "DONE"
+_COMMANDS = {"calibrate": "finetune"}  # where a stage has no command of its own name
 _PACKAGES = ("torch", "pytorch-tabnet", "transformers", "numpy", "polars", "readmit-cds")
 _T = TypeVar("_T")
 
@@ -106,7 +107,8 @@ class Run:
         """A stage that must have ended before. Raises RunError naming the command for it."""
         stage = self.stage(name)
         if not stage.done:
-            command = name.split("/", maxsplit=1)[0]
+            stage_name = name.split("/", maxsplit=1)[0]
+            command = _COMMANDS.get(stage_name, stage_name)
             remedy = f"Run `readmit-train {command}` with the same TOML and run folder first"
             raise RunError(stage.folder, "this stage has not ended", remedy)
         return stage

@@ -105,7 +105,7 @@ class Finetuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`spread`: factor on the members' standard deviation in the interval (decision 0010)."""
 
-    spread: Annotated[float, msgspec.Meta(ge=0.0)] = 2.25
+    spread: Annotated[float, msgspec.Meta(ge=0.0)] = 2.75
 
 
 class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -67,7 +67,7 @@ def align(experiment: Experiment, start: Start, name: str = "align") -> Mapping[
         text, tokenizer = _text_model(settings)
         torch.manual_seed(experiment.seed("weights", "projections", name))
         module = TwoTowers(experiment.encoder(start, name), text).to(experiment.device)
-        folder = experiment.run.folder / "frozen_text"
+        folder = experiment.run.stage("frozen_text").folder
         train, selection = (
             _with_notes(experiment, part, f"{name}, {part_name}")
             for part, part_name in ((experiment.train, "train"), (experiment.selection, "tuning"))

@@ -21,8 +21,8 @@ from training.tables import Floats
 
 ROWS = 50_000
 NOMINAL = 0.9
-SPREADS = (0.5, 1.0, 1.5, 2.0, 2.25, 2.5)
-_SEED = 4
+SPREADS = (0.5, 1.0, 1.5, 2.0, 2.5, 2.75, 3.0)
+_SEED = 5
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from training.cohorts.files import (
     NOTES,
     SCHEMA,
     VECTORS,
+    part_columns,
     vector_columns,
     write_frame,
     write_json,
@@ -44,7 +45,9 @@ def written(folder: Path, table: Table, notes: Mapping[str, str]) -> Path:
         "hospital": points,
         **{each.name: _cells(table.column(each.name), each) for each in table.schema},
     }
-    frame = polars.DataFrame(columns).select(vector_columns(table.schema, [*table.labels]))
+    names = vector_columns(table.schema, [*table.labels])
+    kinds = dict.fromkeys(names, polars.String) | part_columns(table.schema, [*table.labels])
+    frame = polars.DataFrame(columns, schema_overrides=kinds).select(names)
     write_frame(folder / VECTORS, frame)
     write_frame(folder / NOTES, _notes(table, notes))
     write_json(folder / SCHEMA, table.schema)

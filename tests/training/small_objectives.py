@@ -11,7 +11,7 @@ from model.shape import TabNetConfig
 from model.text import TextEncoder
 from tests.networks import SMALL, classifier, prepared_rows, small_config
 from tests.training import small_texts
-from tests.training.small_runs import FIT, SETTINGS, WORDS
+from tests.training.small_runs import FIT, WORDS
 from training.contrastive_pretraining import Contrast, TwoTowers
 from training.finetuning import Classification
 from training.fitting.world import ALONE
@@ -70,6 +70,4 @@ def classification(
     member = classifier(config, outputs=outputs)
     part = (prepared_rows(ROWS), labels(outputs))
     given = Finetuning(fit=FIT, **settings)
-    return Classification(
-        member, part, part, settings=given, layout=layout_of(SMALL), world=ALONE
-    )
+    return Classification(member, part, part, settings=given, layout=layout_of(SMALL), world=ALONE)

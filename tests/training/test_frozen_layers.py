@@ -112,9 +112,7 @@ def test_alignment_moves_the_whole_encoder_and_the_last_text_layers_only(
     from model.text import load_text_model
 
     fresh = load_text_model(settings.alignment.text_model, 1)[0].trunk.state_dict()
-    moved = {
-        name for name, each in text.state_dict().items() if not torch.equal(each, fresh[name])
-    }
+    moved = {name for name, each in text.state_dict().items() if not torch.equal(each, fresh[name])}
     assert moved
     assert all(name.startswith("encoder.layer.2.") for name in moved)
     kept = {name for name in state_of(seen[0]) if name.startswith("text.trunk.")}

@@ -160,8 +160,7 @@ def test_a_stage_reads_train_and_the_selection_slice_and_nothing_else(
 
 def test_numbers_are_standardised_by_train_alone(settings: Settings, tmp_path: Path) -> None:
     one, other = (
-        experiment(tmp_path, settings, table=table)
-        for table in (TABLE, altered(TABLE, ~TRAIN))
+        experiment(tmp_path, settings, table=table) for table in (TABLE, altered(TABLE, ~TRAIN))
     )
     assert one.preprocessing == other.preprocessing
 

@@ -57,7 +57,9 @@ def test_its_uncertainty_is_that_of_repeated_fits() -> None:
     stated = numpy.mean([each.covariance for each in fits], axis=0)
     assert math.sqrt(stated[0]) == pytest.approx(numpy.std(slopes), rel=0.2)
     assert math.sqrt(stated[2]) == pytest.approx(numpy.std(intercepts), rel=0.2)
-    covered = [abs(each.slope - 0.8) < norm.ppf(0.95) * math.sqrt(each.covariance[0]) for each in fits]
+    covered = [
+        abs(each.slope - 0.8) < norm.ppf(0.95) * math.sqrt(each.covariance[0]) for each in fits
+    ]
     assert 0.83 <= numpy.mean(covered) <= 0.96
 
 

@@ -72,7 +72,8 @@ def test_a_dropped_section_goes_with_its_heading_and_the_next_stays(heading: str
 
 
 @pytest.mark.parametrize(
-    "heading", ["Hospital Course", "Discharge Diagnosis", "Medications on Admission", "Physical Exam"]
+    "heading",
+    ["Hospital Course", "Discharge Diagnosis", "Medications on Admission", "Physical Exam"],
 )
 def test_clinical_sections_stay(heading: str) -> None:
     assert clean(f"{heading}: fine") == f"{heading.lower()} fine"

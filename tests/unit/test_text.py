@@ -118,7 +118,9 @@ def test_it_never_drops_out() -> None:
 
 @pytest.mark.parametrize("layers", [0, 4])
 def test_more_layers_than_there_are_cannot_be_trained(layers: int) -> None:
-    with pytest.raises(TextModelError, match=f"trainable_layers is {layers}.* has 3; choose 1 to 3"):
+    with pytest.raises(
+        TextModelError, match=f"trainable_layers is {layers}.* has 3; choose 1 to 3"
+    ):
         TextEncoder(small_texts.bert(), layers)
 
 

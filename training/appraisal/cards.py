@@ -145,11 +145,15 @@ def _subgroups(evaluation: Evaluation | None) -> list[str]:
         return [NOT_DONE]
     lines = [f"{_plain(evaluation.performance[0].name)}; {words.where(evaluation.cohort)}.", ""]
     lines += ["| group | stays | AUROC | in the large |", "|---|---|---|---|"]
-    for each in evaluation.subgroups:
+    shown = [each for each in evaluation.subgroups if each.hidden != "all"]
+    for each in shown:
         own, count = each.performance[0], "hidden" if each.rows is None else f"{each.rows:,}"
         found = f"{words.show(own.auroc)} | {words.show(own.in_the_large)}"
         lines.append(f"| {each.axis}: {_plain(each.level)} | {count} | {found} |")
-    return lines
+    hidden = len(evaluation.subgroups) - len(shown)
+    total = len(evaluation.subgroups)
+    reason = "too few stays, or kept back so that another one cannot be computed"
+    return [*lines, "", f"{hidden} of {total} groups are hidden: {reason}."]
 
 
 def _published(facts: RunFacts) -> list[str]:
