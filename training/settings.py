@@ -22,7 +22,8 @@ class CohortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """`reader`: what `path` holds. `clinosim`: nothing, the stays are generated there.
 
     `ed`, `note`: where MIMIC's modules lie if not below `path`. `exclude`: features left out of
-    the model. `people`, `seeds`: size of generated populations, and which;
+    the model. `split`: patients by hash, or the latest patients held out (MIMIC: by
+    anchor_year_group). `people`, `seeds`: size of generated populations, and which;
     `start`, `end`: the days between which they live.
     """
 
@@ -34,6 +35,7 @@ class CohortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     follow_up_until: str = ""
     observation_is_stay: bool = False
     exclude: tuple[str, ...] = ()
+    split: Literal["patient", "time"] = "patient"
     shards: _Positive = 16
     people: _Positive = 1800
     seeds: tuple[int, ...] = (101, 102)
@@ -109,7 +111,9 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`resamples`: of patients, for intervals. `baselines`: which stand beside the model."""
+    """`resamples`: of patients, for intervals. `baselines`: which stand beside the model. `also`:
+    labels against which the same predictions are reported too. `fractions`, `ablation_seeds`: shares
+    of the labels and seeds of the ablation."""
 
     resamples: _Positive = 1000
     thresholds: tuple[_Share, ...] = (0.1, 0.2, 0.3)
@@ -121,6 +125,7 @@ class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         "xgboost",
         "lightgbm",
     )
+    also: tuple[str, ...] = ("readmission_30d_all_cause", "death_or_readmission_30d")
     fractions: tuple[_Share, ...] = (0.01, 0.1, 1.0)
     ablation_seeds: _Positive = 3
 

@@ -1,5 +1,6 @@
 """From the settings to a cohort and its table: which reader, which rules, which features."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,6 +40,8 @@ def experiment_of(run: Run, progress: Progress, world: World = ALONE) -> Experim
     """The run's table and notes. Raises InputError where the cohort is not finished."""
     folder = run.folder / "cohort"
     table = load_table(folder)
+    if run.settings.cohort.split == "time":
+        table = replace(table, splits=table.extras["temporal_split"])
     notes = load_notes(folder) if run.settings.alignment else {}
     kept = table.without(frozenset(run.settings.cohort.exclude))
     return Experiment(run, kept, notes, progress, world)

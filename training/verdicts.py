@@ -49,16 +49,37 @@ def evaluate_model(
     logits = logits_for(experiment, network, held_out.values)
     ours = Predictions(OURS, "probability", calibrator.probability(logits))
     others = [_baseline(experiment, stage, name, held_out) for name in _chosen(experiment)]
-    found = evaluate(
-        held_out,
-        experiment.settings.label,
-        [ours, *others],
-        intervals=calibrator.interval(logits),
-        settings=_settings(experiment, opening.today),
-    )
-    write_report(found, opening.facts, stage.folder)
+    compared = Compared(held_out, (ours, *others), calibrator.interval(logits))
+    found = _reported(experiment, compared, experiment.settings.label, stage.folder, opening)
+    for label in experiment.settings.evaluation.also:
+        if label in held_out.labels and label != experiment.settings.label:
+            _reported(experiment, compared, label, stage.folder / label, opening)
     stage.write("evaluation", found)
     stage.finish()
+    return found
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The rows of held_out and what each predictor says of them, ours first with its interval."""
+
+    held_out: Table
+    predictions: tuple[Predictions, ...]
+    interval: tuple[Floats, Floats]
+
+
+def _reported(
+    experiment: Experiment, compared: Compared, label: str, folder: Path, opening: Opening
+) -> Evaluation:
+    """The same predictions against one label, with a report in `folder`."""
+    found = evaluate(
+        compared.held_out,
+        label,
+        compared.predictions,
+        intervals=compared.interval,
+        settings=_settings(experiment, opening.today),
+    )
+    write_report(found, opening.facts, folder)
     return found
 
 

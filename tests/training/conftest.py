@@ -23,7 +23,7 @@ def one_thread_and_one_day() -> Iterator[None]:
     """Small networks lose by more threads; midnight may come while a test runs."""
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(1)
-    disable_progress_bar()
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cli, "today", lambda: TODAY)
         yield

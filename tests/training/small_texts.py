@@ -1,6 +1,8 @@
 """Tiny text models with random weights, saved as a folder that transformers loads by itself."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -18,7 +20,7 @@ from tests.training.small_runs import WORDS
 _SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 _LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
 VOCABULARY = (*_SPECIAL, *WORDS, *_LETTERS)
-SIZES = {
+SIZES: dict[str, Any] = {
     "vocab_size": len(VOCABULARY),
     "hidden_size": 16,
     "num_hidden_layers": 3,
@@ -37,7 +39,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
     made.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", ids["<s>"]), ("</s>", ids["</s>"])]
     )
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=made,
         pad_token="<pad>",
         cls_token="<s>",
@@ -63,11 +65,12 @@ def saved(folder: Path, trunk: PreTrainedModel) -> Path:
     return folder
 
 
-def _drawn(make):
+def _drawn(make: Callable[[], Any]) -> PreTrainedModel:
     with torch.random.fork_rng():
         torch.manual_seed(11)
         trunk = make()
         for parameter in trunk.parameters():  # as drawn all tokens look alike
             if parameter.ndim > 1:
                 torch.nn.init.normal_(parameter, std=0.3)
-    return trunk.eval()
+    whole: PreTrainedModel = trunk.eval()
+    return whole

@@ -1,16 +1,24 @@
 """What can go wrong is said in one line that names the file or setting, and leaves no halves."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy
 import pytest
 
-from tests.training import small_cohorts, small_exports
-from tests.training.command_line import Called, call, configured, stage
+from tests.training import small_exports
+from tests.training.command_line import (
+    ONCE,
+    call,
+    configured,
+    nothing_by_halves,
+    prepared,
+    refused,
+    stage,
+)
 from tests.training.small_runs import (
     LABEL,
     SETTINGS,
@@ -18,7 +26,6 @@ from tests.training.small_runs import (
     aligned,
     changed,
     experiment,
-    notes_of,
     small_table,
     with_fit,
 )
@@ -29,41 +36,9 @@ from training.settings import Settings, as_toml
 from training.splits import tuning_slice
 from training.tables import Flags, Table
 
-ONCE = with_fit(SETTINGS, epochs=1)
 TABLE = small_table()
 SLICES = numpy.array([tuning_slice(each) for each in TABLE.subjects.tolist()])
 TUNING = TABLE.splits == "tuning"
-
-
-def prepared(
-    folder: Path,
-    settings: Settings = ONCE,
-    table: Table = TABLE,
-    notes: Mapping[str, str] | None = None,
-) -> Path:
-    """Config and finished cohort."""
-    configured(folder, settings)
-    small_cohorts.written(
-        folder / "run" / "cohort", table, notes_of(table) if notes is None else notes
-    )
-    return folder
-
-
-def refused(result: Called) -> str:
-    """The one line that says why."""
-    said = [line for line in result.err.splitlines() if line.startswith("readmit-train: ")]
-    assert result.code == 1, result
-    assert result.out == ""
-    assert len(said) == 1, result.err
-    assert result.err.rstrip().endswith(said[0])
-    assert "Traceback" not in result.err
-    assert small_exports.CANARY not in result.err
-    return said[0]
-
-
-def nothing_by_halves(folder: Path, unfinished: str = "") -> None:
-    assert not list(folder.rglob("*.part"))
-    assert not unfinished or not (folder / "run" / unfinished / "DONE").exists()
 
 
 # The TOML
@@ -359,9 +334,10 @@ def test_a_checkpoint_that_is_broken_is_named(
     kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared(tmp_path)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(loop, "_keep_best", _interrupt(loop._keep_best, 2))
-        STAGES["pretrain"](experiment(tmp_path / "run", with_fit(SETTINGS, epochs=2)))
+        with pytest.raises(KeyboardInterrupt):
+            STAGES["pretrain"](experiment(tmp_path / "run", with_fit(SETTINGS, epochs=2)))
     file = tmp_path / "run" / "pretrain" / "checkpoint.safetensors"
     file.write_bytes(file.read_bytes()[:kept])
     with pytest.raises(RunError, match=r"checkpoint\.safetensors: .*broken.* Delete the stage"):
@@ -379,103 +355,6 @@ def _interrupt(function: Callable[..., Any], number: int) -> Callable[..., Any]:
         return function(*given)
 
     return call_
-
-
-# A full disk
-
-
-@dataclass
-class Disk:
-    """Room for so many writes, then none; half of what does not fit is written."""
-
-    room: int
-
-    def take(self) -> None:
-        self.room -= 1
-        if self.room < 0:
-            raise OSError(28, "No space left on device")
-
-
-def full_after(writes: int, patch: pytest.MonkeyPatch) -> Disk:
-    disk = Disk(writes)
-    opened, replaced, made, renamed = Path.open, Path.replace, Path.mkdir, Path.rename
-
-    def open_(path: Path, mode: str = "r", *more: Any, **named: Any) -> Any:
-        if {*mode} & {*"wax"}:
-            disk.take()
-        return opened(path, mode, *more, **named)
-
-    def write(path: Path, content: bytes) -> int:
-        with opened(path, "wb") as file:
-            file.write(content[: len(content) // 2])
-            disk.take()
-            return len(content[: len(content) // 2]) + file.write(content[len(content) // 2 :])
-
-    def mkdir(path: Path, *more: Any, **named: Any) -> None:
-        if not path.exists():
-            disk.take()
-        made(path, *more, **named)
-
-    def replace_(path: Path, target: Path) -> Path:
-        disk.take()
-        return replaced(path, target)
-
-    def rename(path: Path, target: Path) -> Path:
-        disk.take()
-        return renamed(path, target)
-
-    for name, function in (
-        ("open", open_),
-        ("write_bytes", write),
-        ("mkdir", mkdir),
-        ("replace", replace_),
-        ("rename", rename),
-    ):
-        patch.setattr(Path, name, function)
-    return disk
-
-
-@pytest.mark.parametrize(
-    ("done", "command"),
-    [
-        ([], ["pretrain"]),
-        (["pretrain"], ["align"]),
-        (["pretrain", "align"], ["finetune"]),
-        (["pretrain", "align", "finetune"], ["evaluate", "--ablation"]),
-        (["pretrain", "align", "finetune", "evaluate"], ["release", "--out"]),
-    ],
-    ids=lambda each: each[0] if (each and each[0] != "pretrain") or len(each) == 1 else "",
-)
-def test_a_full_disk_at_any_write_is_told_in_one_line_and_the_command_resumes(
-    done: list[str],
-    command: list[str],
-    bert_folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    settings = changed(
-        aligned(bert_folder, ONCE),
-        finetuning={"members": 1},
-        evaluation={"baselines": ("two_admissions", "lace"), "fractions": (1.0,)},
-    )
-    name, *more = command
-    options: list[str | Path] = [*more, *([tmp_path / "bundle"] if "--out" in more else [])]
-    prepared(tmp_path, settings)
-    for each in done:
-        assert stage(each, tmp_path).code == 0
-    writes, result = 0, Called(1, "", "")
-    while result.code:
-        with monkeypatch.context() as patch:
-            full_after(writes, patch)
-            result = stage(name, tmp_path, *options)
-        if result.code:
-            said = refused(result)
-            assert "cannot be written" in said
-            assert str(tmp_path) in said
-            assert not (tmp_path / "bundle").exists()
-        nothing_by_halves(tmp_path)
-        writes += 1
-    assert writes > 2
 
 
 def test_every_error_tells_where_what_and_what_to_do() -> None:

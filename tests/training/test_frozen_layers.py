@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from model.text import load_text_model
 from tests.training.small_runs import changed, experiment, furthest, with_fit
 from training.contrastive_pretraining import TwoTowers
 from training.fitting.checkpoints import state_of
@@ -109,8 +110,7 @@ def test_alignment_moves_the_whole_encoder_and_the_last_text_layers_only(
     ended = align(made, start)
     assert not equal(part(ended, "embed.weight"), part(start, "embed.weight"))
     text = seen[0].text.trunk
-    from model.text import load_text_model
-
+    assert settings.alignment is not None
     fresh = load_text_model(settings.alignment.text_model, 1)[0].trunk.state_dict()
     moved = {name for name, each in text.state_dict().items() if not torch.equal(each, fresh[name])}
     assert moved

@@ -78,6 +78,7 @@ def test_kept_frozen_outputs_give_the_same_embeddings_and_gradients(
     assert close(stepped(module, kept), stepped(towers(longformer=longformer)))
     again = corpus()
     keep_prefixes(again, module.text, tmp_path, quiet)
+    assert again.states is not None
     assert all((one == two).all() for one, two in zip(kept.states, again.states, strict=True))
 
 
@@ -89,7 +90,7 @@ def test_frozen_outputs_are_made_once_and_kept_by_what_was_read(tmp_path: Path) 
     def never(chunks: object) -> list[Tensor]:
         raise AssertionError("made again")
 
-    module.text.prefix = never  # type: ignore[method-assign,assignment]
+    module.text.prefix = never  # type: ignore[method-assign]
     keep_prefixes(corpus(), module.text, tmp_path, quiet)
     with pytest.raises(AssertionError):
         keep_prefixes(corpus(["fever"] * ROWS), module.text, tmp_path, quiet)

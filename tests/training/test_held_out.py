@@ -9,10 +9,11 @@ from typing import Any
 import numpy
 import pytest
 
-from tests.training import small_cohorts
-from tests.training.command_line import Called, configured, stage
-from tests.training.small_runs import LABEL, SETTINGS, changed, notes_of, small_table, with_fit
+from tests.training.command_line import Called, prepared, stage
+from tests.training.small_runs import LABEL, SETTINGS, changed, small_table, with_fit
 from training import verdicts
+from training.baselines import fit_predict
+from training.evaluation import evaluate
 
 BASELINES = ("two_admissions", "lace", "logistic")
 
@@ -24,8 +25,7 @@ class Killed(BaseException):
 def trained(folder: Path, **evaluation: Any) -> Path:
     """A run that is not evaluated yet."""
     told = changed(with_fit(SETTINGS, epochs=1), evaluation={"baselines": BASELINES} | evaluation)
-    configured(folder, told)
-    small_cohorts.written(folder / "run" / "cohort", small_table(), notes_of(small_table()))
+    prepared(folder, told)
     for name in ("pretrain", "finetune"):
         assert stage(name, folder).code == 0
     return folder
@@ -113,7 +113,6 @@ def test_baselines_that_are_done_are_not_fitted_again(
     ready: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted: list[str] = []
-    fit_predict = verdicts.fit_predict
 
     def watched(name: str, *args: Any, **kwargs: Any) -> Any:
         fitted.append(name)
@@ -121,7 +120,7 @@ def test_baselines_that_are_done_are_not_fitted_again(
 
     monkeypatch.setattr(verdicts, "fit_predict", watched)
     with monkeypatch.context() as patch:
-        patch.setattr(verdicts, "evaluate", killed_at(verdicts.evaluate, 1))
+        patch.setattr(verdicts, "evaluate", killed_at(evaluate, 1))
         with pytest.raises(Killed):
             stage("evaluate", ready)
     assert stage("evaluate", ready).code == 0

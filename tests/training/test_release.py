@@ -121,7 +121,8 @@ def test_histograms_and_missing_shares_are_those_of_train(ready: Ready, bundle: 
             counted = numpy.histogram(observed, bins)[0] / len(observed)
         else:
             levels = range(len(column.levels) + 1 if column.levels else 2)
-            counted = [(observed == level).mean() for level in levels]
+            shares = [(observed == level).mean() for level in levels]
+            counted = numpy.array(shares)
         assert stated.shares == pytest.approx(counted, abs=1e-6)
 
 

@@ -44,7 +44,7 @@ def within_an_epoch(patch: Patch) -> None:
 
 
 def between_metrics_and_checkpoint(patch: Patch) -> None:
-    patch.setattr(loop, "write_checkpoint", nth_call(loop.write_checkpoint, 2))
+    patch.setattr(loop, "write_checkpoint", nth_call(checkpoints.write_checkpoint, 2))
 
 
 def within_the_checkpoint(patch: Patch) -> None:

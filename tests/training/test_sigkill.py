@@ -10,19 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.training import small_cohorts
-from tests.training.command_line import configured, stage
-from tests.training.small_runs import SETTINGS, notes_of, small_table, with_fit
+from tests.training.command_line import prepared, stage
+from tests.training.small_runs import SETTINGS, with_fit
 
 EPOCHS = 150
-
-
-def prepared(folder: Path) -> Path:
-    """Config and finished cohort of a run long enough to be killed."""
-    configured(folder, with_fit(SETTINGS, epochs=EPOCHS, average=0.9))
-    table = small_table()
-    small_cohorts.written(folder / "run" / "cohort", table, notes_of(table))
-    return folder
 
 
 def killed_after(epochs: int, folder: Path) -> None:
@@ -48,7 +39,7 @@ def killed_after(epochs: int, folder: Path) -> None:
 @pytest.mark.slow
 def test_a_run_that_was_killed_twice_is_the_run_that_was_not(tmp_path: Path) -> None:
     for name in ("whole", "killed"):
-        prepared(tmp_path / name)
+        prepared(tmp_path / name, with_fit(SETTINGS, epochs=EPOCHS, average=0.9))
     killed_after(3, tmp_path / "killed")
     killed_after(30, tmp_path / "killed")
     for name in ("whole", "killed"):
