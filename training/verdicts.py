@@ -44,11 +44,12 @@ def evaluate_model(
     experiment: Experiment, network: FoldedNetwork, calibrator: Calibrator, opening: Opening
 ) -> Evaluation:
     """The report of this run's model. Raises SealedError where it was made before."""
+    chosen = _chosen(experiment)
     stage = _open(experiment, "evaluate", opening.today)
     held_out = experiment.table.split("held_out").labelled(experiment.settings.label)
     logits = logits_for(experiment, network, held_out.values)
     ours = Predictions(OURS, "probability", calibrator.probability(logits))
-    others = [_baseline(experiment, stage, name, held_out) for name in _chosen(experiment)]
+    others = [_baseline(experiment, stage, name, held_out) for name in chosen]
     compared = Compared(held_out, (ours, *others), calibrator.interval(logits))
     found = _reported(experiment, compared, experiment.settings.label, stage.folder, opening)
     for label in experiment.settings.evaluation.also:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 import pytest
 
-from tests.training.command_line import Called, prepared, stage
+from tests.training.command_line import Called, prepared, refused, stage
 from tests.training.small_runs import LABEL, SETTINGS, changed, small_table, with_fit
 from training import verdicts
 from training.baselines import fit_predict
@@ -140,6 +140,13 @@ def test_a_share_of_the_labels_too_small_to_learn_from_is_no_failure(tmp_path: P
     trained(tmp_path, fractions=(0.001, 1.0))
     result: Called = stage("evaluate", tmp_path, "--ablation")
     assert result.code == 0, result.err
+
+
+def test_a_baseline_that_there_is_not_is_told_before_anything_is_opened(tmp_path: Path) -> None:
+    trained(tmp_path, baselines=("tea_leaves",))
+    said = refused(stage("evaluate", tmp_path))
+    assert "evaluation.baselines: no baselines: tea_leaves" in said
+    assert not (tmp_path / "run" / "evaluate").exists()
 
 
 def test_the_report_is_of_the_held_out_stays_that_have_the_label(whole: dict[str, bytes]) -> None:
