@@ -1,6 +1,6 @@
 """One feature table and the settings to learn from it: what all stages share. Any schema.
 
-Who may be seen by which stage is decided here, once: nothing but evaluation.py asks for held_out.
+Who may be seen by which stage is decided here, once: nothing but verdicts.py asks for held_out.
 """
 
 from collections.abc import Mapping

@@ -18,6 +18,11 @@ _Rate = Annotated[float, msgspec.Meta(gt=0.0)]
 _T = TypeVar("_T", bound=msgspec.Struct)
 
 
+Baseline = Literal[
+    "two_admissions", "lace", "hospital", "logistic", "xgboost", "lightgbm", "tabnet"
+]
+
+
 class CohortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`reader`: what `path` holds. `clinosim`: nothing, the stays are generated there.
 
@@ -117,7 +122,7 @@ class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     resamples: _Positive = 1000
     thresholds: tuple[_Share, ...] = (0.1, 0.2, 0.3)
-    baselines: tuple[str, ...] = (
+    baselines: tuple[Baseline, ...] = (
         "two_admissions",
         "lace",
         "hospital",

@@ -36,7 +36,6 @@ def pretrain(experiment: Experiment, name: str = "pretrain") -> Mapping[str, Ten
     """Stage 1: masked reconstruction of train's stays. Returns the encoder's weights."""
     stage, settings = experiment.run.stage(name), experiment.settings
     if not stage.done:
-        torch.manual_seed(experiment.seed("weights", "decoder", name))
         encoder = experiment.encoder(None, name)
         module = Reconstructor(encoder, experiment.table.schema, settings.encoder)
         objective = Reconstruction(
@@ -65,7 +64,6 @@ def align(experiment: Experiment, start: Start, name: str = "align") -> Mapping[
     stage, settings = experiment.run.stage(name), _alignment(experiment)
     if not stage.done:
         text, tokenizer = _text_model(settings)
-        torch.manual_seed(experiment.seed("weights", "projections", name))
         module = TwoTowers(experiment.encoder(start, name), text).to(experiment.device)
         folder = experiment.run.stage("frozen_text").folder
         train, selection = (

@@ -11,12 +11,14 @@ from model.shape import TabNetConfig
 from tests.generated_cohort import generate
 from tests.training.small_cohorts import written
 from training import commands
+from training.appraisal.findings import Estimate
 from training.cohorts.critical_rows import feature_names
 from training.commands import Session
 from training.progress import silent
 from training.runs import open_run
 from training.settings import Fit, Settings, load_settings
 from training.tables import Table
+from training.verdicts import finished_evaluation
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "mimic_iv_critical.toml"
 TODAY = date(2026, 11, 21)
@@ -63,5 +65,6 @@ def test_critical_outcome_is_trained_evaluated_and_released(
     assert bundle.manifest.hooks == ()
     assert bundle.manifest.features == feature_names("ed_departure")
     assert "insurance" not in bundle.manifest.features
-    found = commands.finished_evaluation(session.experiment).performance[0].auroc
+    found = finished_evaluation(session.experiment).performance[0].auroc
+    assert isinstance(found, Estimate)
     assert found.value > 0.65

@@ -142,11 +142,12 @@ def test_a_share_of_the_labels_too_small_to_learn_from_is_no_failure(tmp_path: P
     assert result.code == 0, result.err
 
 
-def test_a_baseline_that_there_is_not_is_told_before_anything_is_opened(tmp_path: Path) -> None:
-    trained(tmp_path, baselines=("tea_leaves",))
-    said = refused(stage("evaluate", tmp_path))
-    assert "evaluation.baselines: no baselines: tea_leaves" in said
-    assert not (tmp_path / "run" / "evaluate").exists()
+def test_a_baseline_that_there_is_not_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    prepared(tmp_path, changed(SETTINGS, evaluation={"baselines": ("tea_leaves",)}))
+    said = refused(stage("pretrain", tmp_path))
+    assert "tea_leaves" in said
+    assert "$.evaluation.baselines" in said
+    assert not (tmp_path / "run" / "pretrain").exists()
 
 
 def test_the_report_is_of_the_held_out_stays_that_have_the_label(whole: dict[str, bytes]) -> None:
