@@ -1,7 +1,9 @@
 """Who is scored, and who came back: one rule each, for cohorts and for serving.
 
 `readmission_30d` is an unplanned acute inpatient admission starting > 0 and <= 30 d after
-discharge. CMS's planned-readmission algorithm is not implemented: planned means elective.
+discharge. CMS's planned-readmission algorithm is not implemented: planned means elective. Of
+several stays the first decides, as in CMS's measure: an emergency after an elective stay is that
+stay's readmission.
 """
 
 from collections.abc import Iterable, Sequence

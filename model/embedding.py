@@ -48,6 +48,20 @@ class FeatureEmbedding(nn.Module):
         embedded = embedded[:, self.order]
         return torch.where(missing.unsqueeze(-1), self.mask, embedded).flatten(1)
 
+    @torch.no_grad()
+    def silence_unseen(self, prepared: Tensor) -> None:
+        """What the training rows never showed speaks as a missing input, not as it was drawn."""
+        for place, column in enumerate(self.numeric):
+            if bool(prepared[:, column].isnan().all()):
+                self.weight[place] = 0.0
+                self.bias[place] = self.mask[column]
+        ends = [*self.offsets.tolist()[1:], len(self.levels)]
+        for column, start, end in zip(self.levelled, self.offsets.tolist(), ends, strict=True):
+            cells = prepared[:, column]
+            seen = {int(level) for level in torch.unique(cells[~cells.isnan()])}
+            for row in set(range(end - start)) - seen:
+                self.levels[start + row] = self.mask[column]
+
     def _numbers(self, filled: Tensor) -> Tensor:
         cells = filled[:, self.numeric].unsqueeze(-1)
         if self.bins:

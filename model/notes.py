@@ -16,7 +16,7 @@ _DROPPED = frozenset(
         "date of birth", "dob", "age", "sex", "gender", "service", "attending",
         "attending physician", "physician", "author", "provider", "facility", "hospital", "ward",
         "dictated by", "completed by", "signed by", "electronically signed by", "signature",
-        "cc", "phone", "address", "insurance", "date", "time", "document id",
+        "phone", "address", "insurance", "date", "time", "document id",
         "followup instructions", "follow-up instructions", "follow up instructions",
         "follow-up appointments", "appointments",
     )

@@ -10,6 +10,7 @@ import torch
 import typer
 from rich.console import Console
 
+from model.errors import BundleError
 from training import commands
 from training.commands import Session
 from training.errors import TrainingError
@@ -19,6 +20,7 @@ from training.runs import open_run
 from training.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+_ROOT = Path(__file__).parents[1]  # of the checkout, whose configs/ and bundles/ the demo uses
 _console = Console(stderr=True)
 
 Config = Annotated[Path, typer.Option("--config", help="The TOML of the run.")]
@@ -89,7 +91,7 @@ def demo(
     ] = False,
 ) -> None:
     """Generate synthetic stays with discharge summaries, and train on them to a released bundle."""
-    config = Path("configs") / ("demo_small.toml" if small else "demo.toml")
+    config = _ROOT / "configs" / ("demo_small.toml" if small else "demo.toml")
     _stage(
         config,
         out / "run",
@@ -104,7 +106,7 @@ def _stage(config: Path, run: Path, action: Callable[[Session], str]) -> None:
             said = action(session)
         if session.world.first:  # after the bars, which hold standard output on a terminal
             typer.echo(said)
-    except TrainingError as error:
+    except (TrainingError, BundleError) as error:
         _console.print(f"readmit-train: {error}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
 

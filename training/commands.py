@@ -5,8 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import numpy
+from numpy.typing import NDArray
 
 from model.bundle import Bundle, load_bundle
 from training.appraisal.cards import model_card, tripod_ai
@@ -181,6 +184,8 @@ def _facts(experiment: Experiment, today: date) -> RunFacts:
         outcome=stated.outcome,
         population=stated.population,
         model=_model_in_words(experiment),
+        data_from=_day(experiment, min),
+        data_until=_day(experiment, max),
         features=len(experiment.table.schema),
         flow=_flow_steps(flow),
         splits=_split_sizes(experiment),
@@ -188,6 +193,13 @@ def _facts(experiment: Experiment, today: date) -> RunFacts:
         settings=_without_paths(msgspec.to_builtins(settings)),
         environment=dict(line.split(" ", 1) for line in environment().splitlines()),
     )
+
+
+def _day(experiment: Experiment, end: Callable[[NDArray[Any]], Any]) -> str:
+    """First or last discharge; MIMIC's dates are shifted and say nothing."""
+    if experiment.settings.cohort.reader == "mimic_iv":
+        return ""
+    return str(numpy.datetime_as_string(end(experiment.table.extras["prediction_time"]), unit="D"))
 
 
 def _model_in_words(experiment: Experiment) -> str:

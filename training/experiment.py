@@ -14,7 +14,7 @@ from torch import Tensor
 from model.masking import Layout, layout_of
 from model.preprocessing import Preprocessing, fit_preprocessing
 from model.tabnet import TabNetEncoder
-from training.errors import CohortError
+from training.errors import CohortError, SettingError
 from training.fitting.world import ALONE, World
 from training.runs import Run, derived_seed
 from training.settings import Settings
@@ -44,6 +44,9 @@ class Experiment:
         name = self.settings.device
         if name == "auto":
             name = "cuda" if torch.cuda.is_available() else "cpu"
+        if name == "cuda" and not torch.cuda.is_available():
+            remedy = 'Set it to "auto" or "cpu", or install a CUDA build of torch'
+            raise SettingError("device", "is cuda, and torch finds no GPU here", remedy)
         return torch.device(name)
 
     @cached_property

@@ -147,8 +147,8 @@ def _diverged(position: Position) -> DivergedError:
     return DivergedError(
         f"epoch {position.epoch}",
         "the loss is no longer a number",
-        "Lower learning_rate, raise warm_up, or look for extreme values in the cohort; the run "
-        "resumes from its last whole epoch",
+        "Lower learning_rate or raise warm_up in a new run folder, or look for extreme values in "
+        "the cohort; this run can still resume from its last whole epoch",
     )
 
 

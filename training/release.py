@@ -11,7 +11,6 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy
-from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor
 
@@ -54,7 +53,7 @@ from training.tables import Floats, Table
 _HOOKS = {"readmission_30d": ("encounter-discharge", "patient-view"), "critical_outcome": ()}
 _SAMPLES = 8
 _BINS = 10
-_DRAWS = 5  # stays behind each made-up sample stay
+_LEAST = 20  # stays behind anything that a bundle says of values
 
 
 @dataclass(frozen=True)
@@ -157,9 +156,13 @@ def _weights(members: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def _published(folder: str) -> dict[str, bytes]:
-    """The point scores that stand beside the model, from the bundle that was reviewed for them."""
+    """The point scores that stand beside the model, from the bundle that was reviewed for them.
+
+    A relative path is taken from the working folder, else from the checkout.
+    """
+    path = Path(folder) if Path(folder).exists() else Path(__file__).parents[1] / folder
     try:
-        bundle = load_bundle(Path(folder), mapping_digest=CATALOGUE.digest)
+        bundle = load_bundle(path, mapping_digest=CATALOGUE.digest)
         return {name: (bundle.path / name).read_bytes() for name in (SCORES, SAMPLES)}
     except (BundleError, OSError) as error:
         remedy = "Name the folder of a bundle of published scores, such as bundles/lace-hospital"
@@ -192,29 +195,28 @@ def histograms(train: Table) -> dict[str, Histogram]:
 
 
 def _histogram(column: Column, cells: Floats) -> Histogram:
+    """Nothing of the shape where few stays have a value; no bin of fewer than that at its edge."""
     observed = cells[~numpy.isnan(cells)]
-    missing = round(1.0 - len(observed) / len(cells), 6)
-    if not len(observed):
+    missing = round(1.0 - len(observed) / len(cells), 3)
+    if len(observed) < _LEAST:
         return Histogram(missing, (), ())
     if column.kind == "numeric":
-        inner = numpy.unique(numpy.quantile(observed, numpy.linspace(0, 1, _BINS + 1)[1:-1]))
-        counts = numpy.bincount(
-            numpy.searchsorted(inner, observed, side="right"), minlength=len(inner) + 1
-        )
-        edges = tuple(float(edge) for edge in inner)
+        bins = max(1, min(_BINS, len(observed) // _LEAST))
+        inner = numpy.unique(numpy.quantile(observed, numpy.linspace(0, 1, bins + 1)[1:-1]))
+        found = numpy.searchsorted(inner, observed, side="right")
+        counts = numpy.bincount(found, minlength=len(inner) + 1)
+        edges = tuple(float(f"{edge:.4g}") for edge in inner)
     else:
         counts = numpy.bincount(observed.astype(int), minlength=len(column.levels) + 1 or 2)
-        edges = ()
-    return Histogram(
-        missing, edges, tuple(round(float(each), 6) for each in counts / len(observed))
-    )
+        counts, edges = numpy.where(counts < _LEAST, 0, counts), ()
+    return Histogram(missing, edges, tuple(round(float(n), 3) for n in counts / len(observed)))
 
 
 def _sample_stays(experiment: Experiment, learnt: Learnt) -> tuple[SampleStay, ...]:
-    """Made-up stays: each cell is the mean or commonest of a few stays, so that nobody's is shown."""
+    """Made-up stays: each cell is drawn from what many stays have, apart from the other cells."""
     train, draw = experiment.train, numpy.random.default_rng(experiment.seed("samples"))
-    drawn = [draw.choice(len(train), _DRAWS) for _ in range(_SAMPLES)]
-    stays = [tuple(_blend(train, rows)) for rows in drawn]
+    common = [_common(column, train.values[:, i]) for i, column in enumerate(train.schema)]
+    stays = [tuple(each[int(draw.integers(len(each)))] for each in common) for _ in range(_SAMPLES)]
     encoded = numpy.array([_encoded(train.schema, stay) for stay in stays])
     logits = logits_for(experiment, network_of(experiment, learnt.members), encoded)
     probabilities = learnt.calibrator.probability(logits)
@@ -222,12 +224,17 @@ def _sample_stays(experiment: Experiment, learnt: Learnt) -> tuple[SampleStay, .
     return tuple(SampleStay(stay, float(probability)) for stay, probability in pairs)
 
 
-def _blend(train: Table, rows: NDArray[numpy.int64]) -> list[Value]:
-    blended = []
-    for index, column in enumerate(train.schema):
-        typical = _typical(column, train.values[rows, index])
-        blended.append(round(typical, 3) if isinstance(typical, float) else typical)
-    return blended
+def _common(column: Column, cells: Floats) -> list[Value]:
+    """What a made-up stay may hold: quartiles to three digits, levels that many stays have."""
+    observed = cells[~numpy.isnan(cells)]
+    if len(observed) < _LEAST:
+        return [None]
+    if column.kind == "numeric":
+        quartiles = numpy.quantile(observed, (0.25, 0.5, 0.75))
+        return [None, *(float(f"{each:.3g}") for each in quartiles)]
+    values, counts = numpy.unique(observed, return_counts=True)
+    kept = [_stated(column, float(each)) for each in values[counts >= _LEAST]]
+    return kept or [None]
 
 
 def _encoded(schema: Schema, stay: Sequence[Value]) -> list[float]:

@@ -117,7 +117,8 @@ class Run:
 def open_run(folder: Path, settings: Settings) -> Run:
     """A new run, or the same one again. Raises RunError where the folder is of other settings.
 
-    What the bundle will say of itself, [release], may still change: no number depends on it.
+    What the bundle says of itself, [release], and how it is looked at, [evaluation], may still change:
+    no weight depends on them.
     """
     config = folder / CONFIG
     if not config.exists():
@@ -132,8 +133,8 @@ def open_run(folder: Path, settings: Settings) -> Run:
 
 
 def _numbers(settings: Settings) -> Settings:
-    """The settings that numbers depend on."""
-    return msgspec.structs.replace(settings, release=None)
+    """The settings that weights depend on: what is said of them, and how they are looked at, is not."""
+    return msgspec.structs.replace(settings, release=None, evaluation=None)
 
 
 def derived_seed(*parts: object) -> int:

@@ -14,6 +14,9 @@ from training.errors import SettingError
 
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
 _Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+_Part = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
+_Fraction = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
+_Words = Annotated[str, msgspec.Meta(min_length=1)]
 _Rate = Annotated[float, msgspec.Meta(gt=0.0)]
 _T = TypeVar("_T", bound=msgspec.Struct)
 
@@ -26,7 +29,8 @@ Baseline = Literal[
 class CohortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`reader`: what `path` holds. `clinosim`: nothing, the stays are generated there.
 
-    `ed`, `note`: where MIMIC's modules lie if not below `path`. `exclude`: features left out of
+    `ed`, `note`: where MIMIC's modules lie if not below `path`; `without`: its tables to do without
+    (`hosp.services`). `exclude`: features left out of
     the model. `split`: patients by hash, or the latest patients held out (MIMIC: by
     anchor_year_group). `people`, `seeds`: size of generated populations, and which;
     `start`, `end`: the days between which they live.
@@ -36,6 +40,7 @@ class CohortSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     path: str
     ed: str = ""
     note: str = ""
+    without: tuple[str, ...] = ()
     profile: str = ""
     follow_up_until: str = ""
     observation_is_stay: bool = False
@@ -121,7 +126,7 @@ class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     of the labels and seeds of the ablation."""
 
     resamples: _Positive = 1000
-    thresholds: tuple[_Share, ...] = (0.1, 0.2, 0.3)
+    thresholds: tuple[_Part, ...] = (0.1, 0.2, 0.3)
     baselines: tuple[Baseline, ...] = (
         "two_admissions",
         "lace",
@@ -131,19 +136,19 @@ class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         "lightgbm",
     )
     also: tuple[str, ...] = ("readmission_30d_all_cause", "death_or_readmission_30d")
-    fractions: tuple[_Share, ...] = (0.01, 0.1, 1.0)
+    fractions: tuple[_Fraction, ...] = (0.01, 0.1, 1.0)
     ablation_seeds: _Positive = 3
 
 
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the bundle says of itself. `published`: the bundle whose point scores stand beside."""
 
-    name: str
-    version: str
-    title: str
-    notice: str
-    population: str
-    outcome: str
+    name: _Words
+    version: _Words
+    title: _Words
+    notice: _Words
+    population: _Words
+    outcome: _Words
     published: str
     synthetic: bool
     coverage_floors: dict[str, _Share] = {}

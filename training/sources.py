@@ -1,21 +1,22 @@
 """From the settings to a cohort and its table: which reader, which rules, which features."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
+from fhir_mapping.catalogue import CATALOGUE
 from training.cohort import Cohort, CohortSettings, build_cohort
-from training.cohorts.files import load_notes, load_table
+from training.cohorts.files import VECTORS, digest_of, load_notes, load_table
 from training.cohorts.flow import Flow
-from training.errors import SettingError
+from training.errors import RunError, SettingError
 from training.experiment import Experiment
 from training.fhir_cohort import FhirReader
 from training.fitting.world import ALONE, World
 from training.mimic import MimicReader
 from training.readers.synthetic_stays import SyntheticSettings, generate
-from training.runs import Run
+from training.runs import Run, write_whole
 from training.settings import CohortSource, Settings
 from training.subjects import Progress, Reader
 
@@ -40,11 +41,30 @@ def experiment_of(run: Run, progress: Progress, world: World = ALONE) -> Experim
     """The run's table and notes. Raises InputError where the cohort is not finished."""
     folder = run.folder / "cohort"
     table = load_table(folder)
+    _check_same(run, folder)
     if run.settings.cohort.split == "time":
         table = replace(table, splits=table.extras["temporal_split"])
     notes = load_notes(folder) if run.settings.alignment else {}
     kept = table.without(frozenset(run.settings.cohort.exclude))
     return Experiment(run, kept, notes, progress, world)
+
+
+def _check_same(run: Run, folder: Path) -> None:
+    """Stages that were trained on one cohort are never mixed with another. Raises RunError."""
+    held = msgspec.json.decode((folder / "cohort.json").read_bytes(), type=_Held)
+    if held.mapping != CATALOGUE.digest:
+        remedy = "Build the cohort again with this version, in a new run folder"
+        raise RunError(folder, "was made with another catalogue or other code lists", remedy)
+    seen, digest = run.folder / "cohort.sha256", digest_of(folder / VECTORS).encode()
+    if not seen.exists():
+        write_whole(seen, digest)
+    elif seen.read_bytes() != digest:
+        remedy = "Take a new run folder: what was trained here has seen other splits"
+        raise RunError(folder, "is not the cohort that this run was trained on", remedy)
+
+
+class _Held(msgspec.Struct):
+    mapping: str
 
 
 def flow_of_run(run: Run) -> Flow:
@@ -69,7 +89,12 @@ def source_in_words(settings: Settings) -> str:
 def _reader(source: CohortSource, folder: Path, progress: Progress) -> Reader:
     match source.reader:
         case "mimic_iv":
-            return MimicReader(Path(source.path), ed=_path(source.ed), note=_path(source.note))
+            return MimicReader(
+                Path(source.path),
+                ed=_path(source.ed),
+                note=_path(source.note),
+                without=frozenset(source.without),
+            )
         case "clinosim":
             stays = SyntheticSettings(source.people, source.seeds, source.start, source.end)
             export = generate(folder / "synthetic_stays", stays, progress, workers=_WORKERS)
@@ -94,4 +119,6 @@ def _moment(stated: str) -> datetime | None:
     except ValueError as error:
         remedy = "Write it as 2025-12-31 or 2025-12-31T23:59:59+00:00"
         raise SettingError("cohort.follow_up_until", "is no date or time", remedy) from error
+    if len(stated) == len("2025-12-31"):
+        moment += timedelta(days=1, microseconds=-1)  # a day is meant whole
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -55,6 +55,7 @@ def pretrain(experiment: Experiment, name: str = "pretrain") -> Mapping[str, Ten
             progress=experiment.progress,
             world=experiment.world,
         )
+        encoder.embed.silence_unseen(experiment.inputs(experiment.train))
         _end(experiment, stage, encoder.state_dict())
     return stage.load("encoder")
 
@@ -90,6 +91,7 @@ def align(experiment: Experiment, start: Start, name: str = "align") -> Mapping[
             progress=experiment.progress,
             world=experiment.world,
         )
+        module.encoder.embed.silence_unseen(experiment.inputs(experiment.train))
         _end(experiment, stage, module.encoder.state_dict())
     return stage.load("encoder")
 
@@ -181,6 +183,8 @@ def _member(experiment: Experiment, start: Start, train: Table, name: str) -> Ma
             progress=experiment.progress,
             world=experiment.world,
         )
+        if not module.frozen:
+            encoder.embed.silence_unseen(experiment.inputs(train))
         _end(experiment, stage, module.state_dict(), "member")
     return stage.load("member")
 
@@ -193,10 +197,11 @@ def _labels(experiment: Experiment, table: Table) -> Tensor:
 
 
 def _both_classes(experiment: Experiment, table: Table, where: str) -> Table:
-    label = experiment.settings.label
-    if label not in table.labels:
-        known = ", ".join(table.labels)
-        raise SettingError("label", f"{label!r} is no label of the cohort", f"Choose of {known}")
+    label, auxiliary = experiment.settings.label, experiment.settings.finetuning.auxiliary
+    known = ", ".join(table.labels)
+    for setting, name in (("label", label), ("finetuning.auxiliary", auxiliary or label)):
+        if name not in table.labels:
+            raise SettingError(setting, f"{name!r} is no label of the cohort", f"Choose of {known}")
     labelled = table.labelled(label)
     if not 0 < labelled.labels[label].sum() < len(labelled):
         problem = f"{len(labelled)} stays have the label {label}, and not of both classes"

@@ -29,6 +29,7 @@ from training.stages import finetune, logits_for, network_of
 from training.tables import Floats, Table
 
 OURS = "Readmit"
+UNTIL_DISCHARGE = "discharge_location"
 _OPENED = "OPENED"
 
 
@@ -55,9 +56,30 @@ def evaluate_model(
     for label in experiment.settings.evaluation.also:
         if label in held_out.labels and label != experiment.settings.label:
             _reported(experiment, compared, label, stage.folder / label, opening)
+    _report_before_discharge(experiment, (network, calibrator), held_out, stage.folder, opening)
     stage.write("evaluation", found)
     stage.finish()
     return found
+
+
+def _report_before_discharge(
+    experiment: Experiment,
+    model: tuple[FoldedNetwork, Calibrator],
+    held_out: Table,
+    folder: Path,
+    opening: Opening,
+) -> None:
+    """The same stays as the hook usually meets them: where the patient goes is not written yet."""
+    if UNTIL_DISCHARGE not in held_out.schema.names:
+        return
+    network, calibrator = model
+    values = held_out.values.copy()
+    values[:, held_out.schema.names.index(UNTIL_DISCHARGE)] = numpy.nan
+    logits = logits_for(experiment, network, values)
+    ours = Predictions(f"{OURS}, before discharge", "probability", calibrator.probability(logits))
+    compared = Compared(held_out, (ours,), calibrator.interval(logits))
+    label = experiment.settings.label
+    _reported(experiment, compared, label, folder / "before_discharge", opening)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy
 import polars
 
+from fhir_mapping.catalogue import CATALOGUE
 from model.schema import Column
 from training.cohorts.files import (
     DONE,
@@ -52,6 +53,7 @@ def written(folder: Path, table: Table, notes: Mapping[str, str]) -> Path:
     write_frame(folder / NOTES, _notes(table, notes))
     write_json(folder / SCHEMA, table.schema)
     write_json(folder / "flow.json", flow(table, len(notes)))
+    write_json(folder / "cohort.json", {"mapping": CATALOGUE.digest})
     (folder / DONE).touch()
     return folder
 

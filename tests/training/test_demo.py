@@ -25,6 +25,8 @@ async def test_the_small_demonstration_ends_in_a_bundle_that_says_what_it_is(
     assert result.code == 0, result.err
     assert result.out == f"{out / 'bundle'}\n"
     assert all((out / "run" / name / "DONE").is_file() for name in STAGES)
+    for also in ("before_discharge", "death_or_readmission_30d"):
+        assert (out / "run" / "evaluate" / also / "report.html").is_file()
     bundle = load_bundle(out / "bundle", mapping_digest=CATALOGUE.digest)
     card = (out / "bundle" / "MODEL_CARD.md").read_text().lower()
     for said in (card, bundle.manifest.notice.lower()):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import polars
 import pytest
 
 from tests.training.command_line import Called, prepared, refused, stage
@@ -156,3 +157,13 @@ def test_the_report_is_of_the_held_out_stays_that_have_the_label(whole: dict[str
     assert said["cohort"]["rows"] == len(table)
     assert said["cohort"]["split"] == "held_out"
     assert said["cohort"]["positives"] == int(numpy.nansum(table.labels[LABEL]))
+
+
+def test_a_cohort_that_was_rebuilt_is_not_mixed_with_what_was_trained(tmp_path: Path) -> None:
+    trained(tmp_path)
+    vectors = tmp_path / "run" / "cohort" / "vectors.parquet"
+    rows = polars.read_parquet(vectors)
+    rows.reverse().write_parquet(vectors)
+    said = refused(stage("evaluate", tmp_path))
+    assert "is not the cohort that this run was trained on" in said
+    assert not (tmp_path / "run" / "evaluate").exists()

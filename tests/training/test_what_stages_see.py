@@ -153,9 +153,10 @@ def test_a_stage_reads_train_and_the_selection_slice_and_nothing_else(
     monkeypatch.setattr(Experiment, "inputs", watched)
     STAGES[stage](experiment(tmp_path, settings, notes=notes))
     allowed = {*TABLE.stays[TRAIN | SELECTION].tolist()}
-    expected = allowed & NOTES.keys() if stage == "align" else allowed
-    assert prepared == expected
-    assert notes.read == (expected if stage == "align" else set())
+    with_notes = allowed & NOTES.keys()
+    train = {*TABLE.stays[TRAIN].tolist()}  # all of it: which levels were ever seen
+    assert prepared == (with_notes | train if stage == "align" else allowed)
+    assert notes.read == (with_notes if stage == "align" else set())
 
 
 def test_numbers_are_standardised_by_train_alone(settings: Settings, tmp_path: Path) -> None:

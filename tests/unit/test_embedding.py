@@ -137,3 +137,15 @@ def test_a_column_that_needs_no_bins_is_finite() -> None:
     fitted = fit_preprocessing(ONE, numpy.array([[3.0], [3.0]]), 4)
     embed = FeatureEmbedding(ONE, fitted, 4, 2)
     assert embed(torch.tensor([[0.0], [10.0], [-10.0]])).isfinite().all()
+
+
+def test_a_level_that_training_never_showed_speaks_as_a_missing_input() -> None:
+    embed = embedding()
+    rows = prepared_rows(40)
+    levelled = embed.levelled[0]
+    rows[:, levelled] = 0.0
+    embed.silence_unseen(rows)
+    other, missing = rows[:1].clone(), rows[:1].clone()
+    other[0, levelled], missing[0, levelled] = 1.0, float("nan")
+    assert torch.equal(embed(other), embed(missing))
+    assert not torch.equal(embed(rows[:1]), embed(missing))

@@ -15,6 +15,7 @@ from training.tables import Floats
 GRID = numpy.linspace(0, 1, 101)
 _HISTOGRAM_BINS = 20
 _LEAST_IN_BAR = 11
+_LEAST_IN_TENTH = 200
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,12 @@ def deciles(
 
 
 def verdict(found: tuple[Decile, ...]) -> Verdict:
-    """Whether in every tenth the observed rate lies in the mean interval, within binomial error."""
+    """Whether in every tenth the observed rate lies in the mean interval, within binomial error.
+
+    Not estimable from few stays: binomial error would then let any interval pass.
+    """
     answers = [each.holds for each in found]
-    if not answers or None in answers:
+    if not answers or None in answers or min(each.rows for each in found) < _LEAST_IN_TENTH:
         return "not_estimable"
     return "holds" if all(answers) else "does_not_hold"
 
