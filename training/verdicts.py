@@ -29,6 +29,7 @@ from training.stages import finetune, logits_for, network_of
 from training.tables import Floats, Table
 
 OURS = "Readmit"
+_AXES = ("oncology_service",)  # what CMS leaves out and we do not (METHOD.md), as far as told
 UNTIL_DISCHARGE = "discharge_location"
 _OPENED = "OPENED"
 
@@ -151,6 +152,7 @@ def _settings(experiment: Experiment, today: date) -> EvaluationSettings:
         resamples=settings.evaluation.resamples,
         seed=experiment.seed("bootstrap") % 2**32,
         thresholds=settings.evaluation.thresholds,
+        extra_axes=tuple(name for name in _AXES if name in experiment.table.schema.names),
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.parity.mimic_reads import SHARDS, Reads, quiet, read_all
 from tests.parity.mimic_writer import write_tables
+from training.errors import RunError
 from training.mimic import MimicReader
 
 pytestmark = pytest.mark.data
@@ -77,3 +78,12 @@ def test_other_data_or_another_cut_is_prepared_anew(tables: Path, tmp_path: Path
     assert fewer.fingerprint() != reader.fingerprint()
     fewer.prepare(tmp_path, 4, quiet)
     assert not (tmp_path / "mimic_tables" / "note.discharge").exists()
+
+
+def test_a_shard_that_broke_on_disk_is_named_without_its_rows(tables: Path, tmp_path: Path) -> None:
+    reader = MimicReader(tables)
+    reader.prepare(tmp_path, 1, quiet)
+    part = next(tmp_path.rglob("shard=0/*.parquet"))
+    part.write_bytes(part.read_bytes()[:100])
+    with pytest.raises(RunError, match=r"shard 0 cannot be read\. Free memory and disk"):
+        list(reader.subjects(0))

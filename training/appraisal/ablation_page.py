@@ -16,6 +16,8 @@ def ablation_page(found: Ablation) -> str:
             "|---|---|---|---|---|---|---|",
             *map(_result, found.results),
             "",
+            "Epochs are chosen on all labels of the selection slice, at every share.",
+            "",
             "Paired differences, same stays, same resamples, means over seeds:",
             "",
             "| labels | start | against | AUROC | AUPRC |",

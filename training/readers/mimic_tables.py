@@ -56,13 +56,17 @@ def read_shard(
     """(subject_id, rows by table label) of each patient of a shard, in order of the ids.
 
     The first of `specs` says who the patients are; rows of others are passed over. Rows come in
-    the order of all their columns, so that nothing depends on the files.
+    the order of all their columns, so that nothing depends on the files. Raises RunError.
     """
-    with _connected(folder, memory) as connection:
-        first, *others = (_Feed(connection, spec, folder, shard) for spec in specs)
-        for subject, rows in first:
-            found = {feed.label: feed.of(subject) for feed in others}
-            yield str(subject), {first.label: rows} | found
+    try:
+        with _connected(folder, memory) as connection:
+            first, *others = (_Feed(connection, spec, folder, shard) for spec in specs)
+            for subject, rows in first:
+                found = {feed.label: feed.of(subject) for feed in others}
+                yield str(subject), {first.label: rows} | found
+    except duckdb.Error:  # its own text may quote rows
+        remedy = "Free memory and disk, or delete the folder to cut the tables anew; then run again"
+        raise RunError(folder, f"shard {shard} cannot be read", remedy) from None
 
 
 class _Feed:
