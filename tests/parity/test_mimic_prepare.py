@@ -25,7 +25,7 @@ def from_tables(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Reads
     return read_all(MimicReader(tables), tmp_path_factory.mktemp("work"))
 
 
-@pytest.mark.parametrize("shards", [1, 7])
+@pytest.mark.parametrize("shards", [1, pytest.param(7, marks=pytest.mark.slow)])
 def test_the_cut_into_shards_changes_nothing(
     tables: Path, from_tables: Reads, tmp_path: Path, shards: int
 ) -> None:
@@ -69,6 +69,7 @@ def test_a_killed_prepare_resumes_and_keeps_what_was_whole(
     }
 
 
+@pytest.mark.slow
 def test_other_data_or_another_cut_is_prepared_anew(tables: Path, tmp_path: Path) -> None:
     reader = MimicReader(tables)
     reader.prepare(tmp_path, 2, quiet)

@@ -19,6 +19,8 @@ _OPEN, _REPLACE, _RENAME, _MKDIR = Path.open, Path.replace, Path.rename, Path.mk
 COMMANDS = ("pretrain", "align", "finetune", "evaluate", "release")
 MORE = {"evaluate": ["--ablation"], "release": ["--out"]}
 
+pytestmark = pytest.mark.slow
+
 
 class Disk:
     """Room for so many writes, then none; of what does not fit half is written."""

@@ -80,6 +80,7 @@ def test_a_second_evaluation_is_refused_and_changes_nothing(ready: Path) -> None
     assert found(ready) == before
 
 
+@pytest.mark.slow
 def test_the_ablation_may_come_later_and_once(ready: Path) -> None:
     assert stage("evaluate", ready).code == 0
     assert stage("evaluate", ready, "--ablation").code == 0
@@ -128,6 +129,7 @@ def test_baselines_that_are_done_are_not_fitted_again(
     assert fitted == [*BASELINES]
 
 
+@pytest.mark.slow
 def test_seeds_of_the_ablation_are_seeds_of_the_model_too(tmp_path: Path) -> None:
     """With all labels there is nothing else in which they could differ."""
     trained(tmp_path, ablation_seeds=2, fractions=(1.0,))
