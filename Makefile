@@ -88,5 +88,5 @@ $(BIN)/.runtime: $(BIN)/.torch $(PINS)
 
 $(BIN)/.complete: $(BIN)/.runtime
 	@echo "== 4/4 training, tests and checks"
-	@$(PIP) --no-build-isolation -e ".[train,test,dev,postgres]"
+	@$(PIP) --no-build-isolation -e ".[train,test,dev,postgres,traces]"
 	@touch $@

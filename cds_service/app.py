@@ -10,9 +10,8 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cds_service.assessment import Assessor
 from cds_service.dependencies import Clock, ServiceState, system_clock
-from cds_service.errors import FHIR_JSON, STATUS, ServiceError, StartRefusedError, operation_outcome
+from cds_service.errors import FHIR_JSON, STATUS, ServiceError, operation_outcome
 from cds_service.hooks.routes import router
 from cds_service.observability import (
     configure_logging,
@@ -21,20 +20,20 @@ from cds_service.observability import (
     log_start,
     request_scope,
 )
+from cds_service.services import offered
 from cds_service.settings import Settings
 from cds_service.storage.store import Store
+from cds_service.tenants import Tenant, dev_tenant, load_tenants
 from cds_service.web.routes import ehr_page_router
 from fhir_mapping.catalogue import CATALOGUE
-from fhir_mapping.errors import ProfileError
-from fhir_mapping.profiles import load_profile
-from model.bundle import load_bundle
-from model.errors import BundleError
-from model.scoring import scorer_for
 
 
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     """The service as configured. Raises StartRefusedError where it must not start so."""
-    state = ServiceState(settings, assessor_for(settings), Store(settings.database), clock)
+    tenants = tenants_of(settings)
+    state = ServiceState(
+        settings, tenants, offered(settings.bundles, tenants), Store(settings.database), clock
+    )
     configure_logging(settings.log_level)
     app = FastAPI(title="Readmit", lifespan=_lifespan, openapi_url=None)
     app.state.service = state
@@ -48,26 +47,19 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     return app
 
 
-def assessor_for(settings: Settings) -> Assessor:
-    """The verified bundle with its scorer, and the site's choices. Raises StartRefusedError."""
-    try:
-        bundle = load_bundle(settings.bundle.resolve(), mapping_digest=CATALOGUE.digest)
-        profile = load_profile(settings.profile) if settings.profile else None
-    except (BundleError, ProfileError) as wrong:
-        raise StartRefusedError(str(wrong)) from wrong
-    if bundle.manifest.task != "readmission_30d":
-        raise StartRefusedError(
-            f"bundle: {bundle.manifest.name} predicts {bundle.manifest.task}, which is off: "
-            "time-critical predictions are a regulated use. Name a bundle of readmission_30d."
-        )
-    return Assessor(bundle, scorer_for(bundle), profile, settings.base_rate)
+def tenants_of(settings: Settings) -> tuple[Tenant, ...]:
+    """Who is served: the tenants of the file, or under --dev everybody on this machine."""
+    if settings.tenants:
+        return load_tenants(settings.tenants)
+    return (dev_tenant(settings.profile, settings.base_rate),)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state: ServiceState = app.state.service
     await state.store.migrate()
-    log_start(bundle=state.assessor.bundle.digest, mapping=CATALOGUE.digest)
+    bundles = {each.id: each.assessor.bundle.digest for each in state.services.values()}
+    log_start(bundles=bundles, mapping=CATALOGUE.digest)
     yield
     await state.store.close()
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from cds_service.batch.extract_command import extract_command
 from cds_service.errors import StartRefusedError
-from cds_service.settings import Settings
+from cds_service.settings import READMISSION, Settings
 from cds_service.storage.store import Store
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -35,14 +35,18 @@ def readmit(
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; loopback only.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
-    bundle: Annotated[Path | None, typer.Option(help="Folder of the bundle that scores.")] = None,
+    bundle: Annotated[
+        list[str] | None,
+        typer.Option(help="Folder of the bundle that scores, or ID=FOLDER; once for each service."),
+    ] = None,
     database: Annotated[str | None, typer.Option(help="SQLAlchemy URL of the store.")] = None,
     dev: Annotated[
         bool | None, typer.Option("--dev", help="Serve the page that plays the EHR at /.")
     ] = None,
 ) -> None:
     """Serve the CDS Hooks service. Every setting can also be READMIT_<NAME> in the environment."""
-    given = {"host": host, "port": port, "bundle": bundle, "database": database, "dev": dev}
+    given: dict[str, Any] = {"host": host, "port": port, "database": database, "dev": dev}
+    given["bundles"] = dict(map(_named, bundle)) if bundle else None
     try:
         settings = settings_from(
             {name: value for name, value in given.items() if value is not None}
@@ -71,6 +75,11 @@ def settings_from(options: dict[str, Any]) -> Settings:
             " Use 127.0.0.1, ::1 or localhost."
         )
     return settings
+
+
+def _named(bundle: str) -> tuple[str, Path]:
+    name, found, folder = bundle.partition("=")
+    return (name, Path(folder)) if found else (READMISSION, Path(bundle))
 
 
 def run(settings: Settings) -> None:

@@ -1,16 +1,17 @@
 """What the routes are given: the service's state, the body, and the one clock of the product."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from cds_service.assessment import Assessor
 from cds_service.errors import BodyTooLargeError, UnsupportedEncodingError
+from cds_service.services import Offered
 from cds_service.settings import Settings
 from cds_service.storage.store import Store
+from cds_service.tenants import Tenant
 
 Clock = Callable[[], datetime]
 
@@ -20,7 +21,8 @@ class ServiceState:
     """Built once at start; the same for every call."""
 
     settings: Settings
-    assessor: Assessor
+    tenants: tuple[Tenant, ...]
+    services: Mapping[str, Offered]
     store: Store
     clock: Clock
 
@@ -57,5 +59,11 @@ def _too_large(limit: int) -> BodyTooLargeError:
     return BodyTooLargeError("request body", f"more than {limit} bytes.", remedy)
 
 
+def _client(request: Request) -> Tenant:
+    """The tenant on whose behalf the call is made."""
+    return _state(request).tenants[0]
+
+
 State = Annotated[ServiceState, Depends(_state)]
 Body = Annotated[bytes, Depends(_body)]
+Client = Annotated[Tenant, Depends(_client)]

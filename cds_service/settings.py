@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
+READMISSION = "readmission-risk"
 
 
 class Settings(BaseSettings):
@@ -14,14 +15,36 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="READMIT_", frozen=True, extra="ignore")
 
-    host: str = Field("127.0.0.1", description="Address to listen on; loopback only, for now.")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on; beyond loopback only with tenants."
+    )
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
-    bundle: Path = Field(Path("bundles/demo"), description="Folder of the bundle that scores.")
+    public_url: str | None = Field(
+        None,
+        description="Base URL under which clients reach the service, such as"
+        " https://readmit.example.org; tokens name it as their audience. Needed with tenants.",
+    )
+    bundles: dict[str, Path] = Field(
+        {READMISSION: Path("bundles/demo")},
+        description="Service id -> folder of the bundle that answers under it, as a JSON object.",
+    )
+    tenants: Path | None = Field(
+        None, description="File that says which clients are trusted: docs/reference/tenants.md."
+    )
     database: str = Field(
         "sqlite+aiosqlite:///readmit.sqlite",
         description="SQLAlchemy URL of the assessment store: SQLite or PostgreSQL.",
     )
-    dev: bool = Field(False, description="Serve the page that plays the EHR at `/`.")
+    storage_keys: tuple[SecretStr, ...] = Field(
+        (),
+        description="Keys that stored inputs and comments are encrypted with, as a JSON array:"
+        " the first encrypts, all decrypt. `readmit new-key` makes one. Needed with tenants.",
+    )
+    dev: bool = Field(
+        False,
+        description="On loopback, without client authentication: serve the page that plays the"
+        " EHR at `/`. Not together with tenants.",
+    )
     examples: Path = Field(Path("examples"), description="Example requests that page offers.")
     profile: str | None = Field(
         None, description="Site profile (us_core, mimic, synthea); unset: detected per patient."

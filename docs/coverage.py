@@ -17,11 +17,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from cds_service.app import assessor_for
 from cds_service.assessment import Assessment, Scored
 from cds_service.hooks.call import read_call
 from cds_service.hooks.routes import answer
-from cds_service.settings import Settings
+from cds_service.services import offered
+from cds_service.settings import READMISSION, Settings
 from fhir_mapping.catalogue import CATALOGUE, Feature
 from fhir_mapping.codelists import rows
 from tests.replay import requests_of
@@ -85,7 +85,7 @@ def says_something(feature: Feature, value: float | str | None) -> bool:
 
 def survey(data: Path) -> dict[str, Seen]:
     """Play every data set."""
-    assessor, seen = assessor_for(Settings()), {}
+    assessor, seen = offered(Settings().bundles, ())[READMISSION].assessor, {}
     for name, folder in track(SETS.items(), "Data sets", console=Console(stderr=True)):
         seen[name] = Seen()
         for _, request in requests_of(data / folder):

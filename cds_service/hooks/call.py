@@ -5,6 +5,7 @@ for records.py. Unknown members are ignored, and with them `fhirAuthorization`: 
 decoded. Of a duplicated member the last one counts, as in every JSON parser.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -13,7 +14,7 @@ import msgspec
 
 from cds_service.errors import MalformedRequestError
 
-Hook = Literal["encounter-discharge", "patient-view"]
+Hook = Literal["encounter-discharge", "patient-view", "encounter-start"]
 HOOKS: tuple[Hook, ...] = get_args(Hook)
 
 _LONGEST = 255
@@ -48,10 +49,13 @@ class HookCall:
     size: int
 
 
-def read_call(body: bytes, received: datetime) -> HookCall:
-    """Read the envelope and the context. Raises MalformedRequestError."""
+def read_call(body: bytes, received: datetime, *, hooks: Collection[str] = HOOKS) -> HookCall:
+    """Read the envelope and the context; `hooks`: those that the service answers.
+
+    Raises MalformedRequestError.
+    """
     envelope = _decoded(body)
-    hook = _known_hook(_string("hook", envelope.hook))
+    hook = _known_hook(_string("hook", envelope.hook), hooks)
     instance = _string("hookInstance", envelope.hook_instance)
     context = _object("context", envelope.context)
     if context is None:
@@ -111,11 +115,11 @@ def _string(where: str, raw: msgspec.Raw) -> str:
     return text
 
 
-def _known_hook(name: str) -> Hook:
+def _known_hook(name: str, hooks: Collection[str]) -> Hook:
     for hook in HOOKS:
-        if hook == name:
+        if hook == name and hook in hooks:
             return hook
-    offered = " or ".join(HOOKS)
+    offered = " or ".join(hooks)
     raise MalformedRequestError("hook", "not a hook of this service.", f"Call it from {offered}.")
 
 

@@ -9,17 +9,17 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from cds_service.assessment import Assessment, Assessor, Scored, assess, coverage_of
-from cds_service.dependencies import Body, State
+from cds_service.dependencies import Body, Client, ServiceState, State
 from cds_service.errors import UnknownServiceError
-from cds_service.hooks.call import HOOKS, HookCall, read_call
+from cds_service.hooks.call import HookCall, read_call
 from cds_service.hooks.cards import cards_for
 from cds_service.hooks.schemas import Card, CardResponse, Discovery, Service
 from cds_service.observability import note
 from cds_service.records import gather
+from cds_service.services import Offered
 from fhir_mapping.catalogue import CATALOGUE
 from fhir_mapping.prefetch import prefetch_templates
 
-SERVICE_ID = "readmission-risk"
 JSON = "application/json"
 _LARGE = 256 * 1024
 _TITLE = "30-day readmission"
@@ -45,35 +45,43 @@ class Answer:
 
 
 @router.get("/cds-services")
-def discovery(state: State) -> Response:
-    """CDS Hooks 2.0, Discovery: the same service under each of its hooks."""
-    offered = [
+def discovery(state: State, client: Client) -> Response:
+    """CDS Hooks 2.0, Discovery: each service under each of its hooks."""
+    listed = [
         Service(
             hook=hook,
-            id=SERVICE_ID,
+            id=service.id,
             title=_TITLE,
             description=_DESCRIPTION,
-            prefetch=prefetch_templates(hook, state.assessor.profile),
+            prefetch=prefetch_templates(hook, service.of(client).profile),
             usage_requirements=_REQUIREMENTS,
         )
-        for hook in HOOKS
+        for service in state.services.values()
+        for hook in service.hooks
     ]
-    body = Discovery(services=offered).model_dump_json(by_alias=True)
+    body = Discovery(services=listed).model_dump_json(by_alias=True)
     return Response(body, media_type=JSON)
 
 
 @router.post("/cds-services/{service_id}")
-async def call_service(service_id: str, body: Body, state: State) -> Response:
+async def call_service(service_id: str, body: Body, state: State, client: Client) -> Response:
     """CDS Hooks 2.0, Calling a CDS Service. The row is written before the answer leaves."""
     started = perf_counter()
-    if service_id != SERVICE_ID:
-        offered = f"This service offers {SERVICE_ID}."
-        raise UnknownServiceError("path", "no service of that id.", offered)
-    call = read_call(body, state.clock())
-    note(hook=call.hook, service_id=SERVICE_ID, bundle=state.assessor.bundle.digest)
-    answered = await _answer(call, state.assessor)
-    await state.store.add(_row(call, answered, state.assessor, perf_counter() - started))
+    service = _service(service_id, state)
+    assessor = service.of(client)
+    call = read_call(body, state.clock(), hooks=service.hooks)
+    note(hook=call.hook, service_id=service.id, bundle=assessor.bundle.digest)
+    answered = await _answer(call, assessor)
+    await state.store.add(_row(service_id, call, answered, assessor, perf_counter() - started))
     return Response(CardResponse(cards=answered.cards).wire(), media_type=JSON)
+
+
+def _service(service_id: str, state: ServiceState) -> Offered:
+    service = state.services.get(service_id)
+    if service is None:
+        offered = f"This service offers {', '.join(state.services)}."
+        raise UnknownServiceError("path", "no service of that id.", offered)
+    return service
 
 
 def answer(call: HookCall, assessor: Assessor) -> Answer:
@@ -99,7 +107,9 @@ async def _answer(call: HookCall, assessor: Assessor) -> Answer:
     return answered
 
 
-def _row(call: HookCall, answered: Answer, assessor: Assessor, seconds: float) -> dict[str, Any]:
+def _row(
+    service_id: str, call: HookCall, answered: Answer, assessor: Assessor, seconds: float
+) -> dict[str, Any]:
     assessment, vector = answered.assessment, answered.assessment.vector
     scored = assessment if isinstance(assessment, Scored) else None
     points = {b.score.name: b.score.points for b in scored.baselines} if scored else {}
@@ -107,7 +117,7 @@ def _row(call: HookCall, answered: Answer, assessor: Assessor, seconds: float) -
         "created_at": call.received,
         "hook": call.hook,
         "hook_instance": call.hook_instance,
-        "service_id": SERVICE_ID,
+        "service_id": service_id,
         "patient_id": call.patient_id,
         "encounter_id": assessment.encounter_id,
         "card_uuid": answered.cards[0].uuid,

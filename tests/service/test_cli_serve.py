@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from cds_service.app import create_app
 from cds_service.cli import app
 from cds_service.errors import StartRefusedError
-from cds_service.settings import Settings
+from cds_service.settings import READMISSION, Settings
 from fhir_mapping.catalogue import CATALOGUE
 from model.bundle import load_bundle
 from tests.service.trained import trained_bundle
@@ -149,7 +149,7 @@ def test_a_broken_trained_bundle_stops_the_start_and_names_the_file(
 
 
 def test_the_bundle_that_is_served_by_default_is_a_trained_one() -> None:
-    bundle = load_bundle(ROOT / Settings().bundle, mapping_digest=CATALOGUE.digest)
+    bundle = load_bundle(ROOT / Settings().bundles[READMISSION], mapping_digest=CATALOGUE.digest)
     assert bundle.trained is not None
     assert "Not for clinical use" in bundle.manifest.notice
 
@@ -198,10 +198,14 @@ def test_a_profile_or_database_that_is_not_there_stops_the_start(
 def test_the_factory_itself_refuses_another_mapping(tmp_path: Path) -> None:
     folder = bundle_with(tmp_path, mapping_digest="0" * 64)
     with pytest.raises(StartRefusedError, match="made for another catalogue"):
-        create_app(Settings(bundle=folder))
+        create_app(Settings(bundles={READMISSION: folder}))
 
 
 def test_a_bundle_of_the_time_critical_task_is_not_served(tmp_path: Path) -> None:
     bundle = trained_bundle(tmp_path / "bundle", task="critical_outcome", hooks=())
     with pytest.raises(StartRefusedError, match=r"critical_outcome, which is off"):
-        create_app(Settings(bundle=bundle, database=f"sqlite+aiosqlite:///{tmp_path}/a.sqlite"))
+        create_app(
+            Settings(
+                bundles={READMISSION: bundle}, database=f"sqlite+aiosqlite:///{tmp_path}/a.sqlite"
+            )
+        )

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.app import assessor_for
 from cds_service.assessment import Assessor, NotScored, Scored, coverage_of
 from cds_service.hooks.call import read_call
 from cds_service.hooks.cards import cards_for
@@ -19,7 +18,8 @@ from cds_service.hooks.estimate import largest
 from cds_service.hooks.routes import Answer, answer
 from cds_service.hooks.schemas import Card
 from cds_service.hooks.wording import CONCEPTS, SPOKEN_FOR, whole_percent
-from cds_service.settings import Settings
+from cds_service.services import offered
+from cds_service.settings import READMISSION
 from fhir_mapping.catalogue import CATALOGUE
 from fhir_mapping.extract import extract
 from fhir_mapping.history import IndexStay
@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def small(folder: Path) -> Assessor:
-    return assessor_for(Settings(bundle=folder))
+    return offered({READMISSION: folder}, ())[READMISSION].assessor
 
 
 def answered(request: Json, assessor: Assessor) -> Answer:
@@ -289,7 +289,7 @@ def test_not_scored_has_the_notice_and_no_number(small: Assessor) -> None:
 
 
 async def test_the_row_has_the_probability_of_the_card(folder: Path, tmp_path: Path) -> None:
-    async with serving(tmp_path, bundle=folder) as http:
+    async with serving(tmp_path, bundles={READMISSION: folder}) as http:
         card = await card_of(http, call())
         (row,) = rows(tmp_path)
     assert row["probability"] == facts(card)["probability"]
@@ -298,7 +298,7 @@ async def test_the_row_has_the_probability_of_the_card(folder: Path, tmp_path: P
 
 
 async def test_a_repeated_call_gets_the_same_card(folder: Path, tmp_path: Path) -> None:
-    async with serving(tmp_path, bundle=folder) as http:
+    async with serving(tmp_path, bundles={READMISSION: folder}) as http:
         cards = [await card_of(http, call()) for _ in range(2)]
     assert cards[0] == cards[1]
 

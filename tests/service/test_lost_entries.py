@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from cds_service.app import assessor_for
 from cds_service.assessment import NotScored, Scored
 from cds_service.errors import WrongPatientError
 from cds_service.hooks.call import read_call
 from cds_service.hooks.cards import cards_for
 from cds_service.hooks.routes import answer
-from cds_service.settings import Settings
+from cds_service.services import offered
+from cds_service.settings import READMISSION, Settings
 from fhir_mapping.extract import FeatureVector
 from tests.service.requests import example, gathered, now
 
-ASSESSOR = assessor_for(Settings())
+ASSESSOR = offered(Settings().bundles, ())[READMISSION].assessor
 PATIENT = "margaret-heart-failure-patient-1"
 
 

@@ -1,0 +1,133 @@
+"""Tenants: who may call, and what each of them chose. Read once at start; no network, no keys.
+
+docs/reference/tenants.md has every field. A tenant is one allow-listed pair of issuer and key set
+(CDS Hooks 2.0, Trusting CDS Clients); every stored row carries its name and no query crosses it.
+"""
+
+import ipaddress
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.functional_validators import AfterValidator
+
+from cds_service.errors import StartRefusedError
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Share = Annotated[float, Field(gt=0, lt=1)]
+DEV = "dev"
+
+
+def _secure(url: str) -> str:
+    """https, or plain http to this very machine; no credentials, no query, no final slash."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and _loopback(parts.hostname)):
+        raise ValueError("needs https://")
+    if not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ValueError("a plain address: no user, no query, no fragment")
+    return url.rstrip("/")
+
+
+def _loopback(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+Url = Annotated[str, AfterValidator(_secure)]
+
+
+class _Toml(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Alert(_Toml):
+    """From which probability a card of one service warns; at most one of the three is given.
+
+    `threshold` itself; `per_day`, first showings that the team can follow up in a day, from which
+    the threshold is worked out of the recent past; `missed_per_false`, how many needless
+    follow-ups one missed readmission outweighs (net benefit: threshold 1 / (1 + it)).
+    """
+
+    threshold: Share | None = None
+    per_day: Annotated[float, Field(gt=0)] | None = None
+    missed_per_false: Annotated[float, Field(gt=0)] | None = None
+    below: Literal["info", "none"] = "info"
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        given = (self.threshold, self.per_day, self.missed_per_false)
+        if sum(each is not None for each in given) > 1:
+            raise ValueError("give one of threshold, per_day and missed_per_false")
+        return self
+
+
+class Tenant(_Toml):
+    """One trusted client and its choices. `jku` None: its keys are in the file `jwks`."""
+
+    name: Name
+    iss: str = Field(min_length=1)
+    jku: Url | None = None
+    jwks: Annotated[Path, Field(strict=False)] | None = None
+    fhir_servers: Annotated[tuple[Url, ...], Field(strict=False)] = ()
+    profile: str | None = None
+    base_rate: Share | None = None
+    silent: bool = False
+    follow_up: Literal["Task", "ServiceRequest", "none"] = "Task"
+    smart_launch: Url | None = None
+    frame_ancestors: Annotated[tuple[Url, ...], Field(strict=False)] = ()
+    retention_days: Annotated[int, Field(ge=1)] = 365
+    alerts: Mapping[str, Alert] = {}
+
+    @model_validator(mode="after")
+    def _one_key_set(self) -> Self:
+        if self.name != DEV and (self.jku is None) == (self.jwks is None):
+            raise ValueError("needs jku, or jwks with the keys in a file: one of the two")
+        return self
+
+    def alert(self, service_id: str) -> Alert:
+        """The rule of one service; without one nothing warns."""
+        return self.alerts.get(service_id, Alert())
+
+
+def dev_tenant(profile: str | None, base_rate: float | None) -> Tenant:
+    """Whom `--dev` serves: everybody on this machine."""
+    return Tenant(name=DEV, iss=DEV, profile=profile, base_rate=base_rate)
+
+
+def load_tenants(path: Path) -> tuple[Tenant, ...]:
+    """Every `[[tenant]]` of the file. Raises StartRefusedError naming the tenant and the field."""
+    try:
+        listed = tomllib.loads(path.read_text("utf-8")).get("tenant", [])
+    except (OSError, UnicodeError, tomllib.TOMLDecodeError) as wrong:
+        raise StartRefusedError(f"{path}: cannot be read as TOML ({wrong})") from None
+    if not isinstance(listed, list) or not listed:
+        raise StartRefusedError(f"{path}: has no [[tenant]]; then nobody is trusted")
+    tenants = tuple(_tenant(path, number, each) for number, each in enumerate(listed, start=1))
+    _check_distinct(path, tenants)
+    return tenants
+
+
+def _tenant(path: Path, number: int, fields: Any) -> Tenant:
+    try:
+        tenant = Tenant.model_validate(fields)
+    except ValidationError as wrong:
+        first = wrong.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the tenant"
+        raise StartRefusedError(f"{path}: tenant {number}: {where}: {first['msg']}") from None
+    if tenant.name == DEV:
+        raise StartRefusedError(f"{path}: tenant {number}: the name {DEV} is taken by --dev")
+    return tenant
+
+
+def _check_distinct(path: Path, tenants: Iterable[Tenant]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for tenant in tenants:
+        for key in (("name", tenant.name), ("iss and jku", f"{tenant.iss} {tenant.jku}")):
+            if key in seen:
+                raise StartRefusedError(f"{path}: two tenants have the same {key[0]}")
+            seen.add(key)
