@@ -1,10 +1,11 @@
 # The commands of the house. People and CI call the same ones; each installs what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all check fix bench docs paper update-goldens FORCE
+.PHONY: help setup peers run test test-all check fix bench docs paper update-goldens FORCE
 SHELL := /bin/bash
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --retries 5 -c constraints.txt
+PEERS := .venv-peers
 PINS := pyproject.toml constraints.txt
 CHECKS := "ruff format --check ." "ruff check ." "mypy" "lint-imports" "python -m docs.generate --check"
 
@@ -18,11 +19,14 @@ help:
 	@echo "make docs            write the generated pages"
 	@echo "make paper           train on your copy of MIMIC-IV (configs/mimic_iv.toml), fill the paper's table"
 	@echo "make update-goldens  rewrite the expected answers; review the diff"
+	@echo "make peers           install what tests run beside ours (HealthChain, a FHIR server) into .venv-peers"
 	@echo "make setup           install everything into .venv"
 	@echo "                     TORCH_INDEX=URL takes another package index for torch (CPU or CUDA build)"
 
 setup: $(BIN)/.complete
 	@echo "Ready: $$($(BIN)/python --version) in .venv, torch $$($(BIN)/python -c 'from importlib.metadata import version; print(version("torch"))')"
+
+peers: $(PEERS)/.complete
 
 run: $(BIN)/.runtime
 	@$(BIN)/readmit serve --dev
@@ -30,7 +34,7 @@ run: $(BIN)/.runtime
 test: $(BIN)/.complete
 	@$(BIN)/pytest -m "not slow" -n auto
 
-test-all: $(BIN)/.complete
+test-all: $(BIN)/.complete $(PEERS)/.complete
 	@$(BIN)/pytest -m "not slow" -n auto --cov
 	@$(BIN)/pytest -m slow -n auto
 
@@ -89,4 +93,12 @@ $(BIN)/.runtime: $(BIN)/.torch $(PINS)
 $(BIN)/.complete: $(BIN)/.runtime
 	@echo "== 4/4 training, tests and checks"
 	@$(PIP) --no-build-isolation -e ".[train,test,dev,postgres,traces]"
+	@touch $@
+
+# Software of other projects, apart: it would hold ours at other versions.
+$(PEERS)/.complete: tests/peers.txt | $(BIN)/pip
+	@echo "== peers"
+	@$(BIN)/python -m venv $(PEERS) 2>/dev/null || { \
+	  $(BIN)/python -m venv --clear --without-pip $(PEERS) && $(BIN)/python -m pip --python $(PEERS)/bin/python install pip; }
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check install --retries 5 -r tests/peers.txt
 	@touch $@

@@ -46,6 +46,18 @@ def data_dir() -> Path:
     pytest.skip(message)
 
 
+@pytest.fixture(scope="session")
+def peers() -> Path:
+    """The commands of other projects' software (`make peers`): absent they skip, under CI they fail."""
+    commands = ROOT / ".venv-peers" / "bin"
+    if (commands / "python").exists():
+        return commands
+    message = "the software of other projects is not here: make peers"
+    if UNDER_CI:
+        pytest.fail(message)
+    pytest.skip(message)
+
+
 class NetworkUse(Exception):  # noqa: N818 - not an OSError, so that no retry swallows it
     """A test reached for an address that is not this machine's own."""
 
