@@ -4,9 +4,9 @@ from datetime import date
 
 import numpy
 
+from model.calibration import expit
 from model.schema import Column, Schema
 from training.evaluation import EvaluationSettings, Predictions
-from training.metrics import expit
 from training.tables import Floats, Table
 
 LABEL = "readmission_30d"

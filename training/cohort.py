@@ -28,16 +28,15 @@ from training.cohorts.files import (
     digest_of,
     part_columns,
     vector_columns,
-    writable,
     write_frame,
     write_json,
-    write_whole,
 )
 from training.cohorts.flow import Flow, flow_of, flow_page
 from training.cohorts.rows import LABELS, Harvest, harvest_readmissions
 from training.errors import CohortError, RunError, SettingError
 from training.splits import SALT, Shares, split_of, temporal_splits, tuning_slice
 from training.subjects import Progress, Reader, Subject
+from training.writing import writable, write_whole
 
 Task = Literal["readmission_30d", "critical_outcome"]
 Variant = Literal["", "triage", "ed_departure"]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
+from model.calibration import expit
 from training.tables import Floats
 
 EDGE = 1e-7  # a probability of 0 or 1 has no logit
@@ -207,12 +208,6 @@ def logit(probabilities: Floats) -> Floats:
     """Log odds; 0 and 1 are drawn in by EDGE."""
     kept = numpy.clip(probabilities, EDGE, 1 - EDGE)
     return numpy.asarray(numpy.log(kept / (1 - kept)))
-
-
-def expit(values: Floats) -> Floats:
-    """The logistic function."""
-    with numpy.errstate(over="ignore"):
-        return numpy.asarray(1 / (1 + numpy.exp(-values)))
 
 
 def _at_or_above(counts: Floats) -> Floats:

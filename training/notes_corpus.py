@@ -17,8 +17,8 @@ from torch import Tensor
 from model.notes import clean
 from model.text import TextEncoder, chunk, pack
 from training.errors import RunError
-from training.runs import write_whole
 from training.subjects import Progress
+from training.writing import write_bytes
 
 _BLOCK = 128  # chunks in one file
 
@@ -89,7 +89,7 @@ def _write_block(file: Path, block: Sequence[Tensor], encoder: TextEncoder) -> N
         made = encoder.prefix([block[index].to(device) for index in members])
         for index, state in zip(members, made, strict=True):
             states[index] = state.cpu()
-    write_whole(file, torch.cat(states).numpy().tobytes())
+    write_bytes(file, torch.cat(states).numpy().tobytes())
 
 
 def _read_block(file: Path, lengths: Sequence[int]) -> list[NDArray[numpy.float32]]:

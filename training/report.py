@@ -57,14 +57,6 @@ def report_json(evaluation: Evaluation, facts: RunFacts) -> bytes:
     return msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=1) + b"\n"
 
 
-def read_report(path: Path) -> Report:
-    """A report.json of this version. Raises RunError."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Report)
-    except (OSError, msgspec.DecodeError) as odd:
-        raise RunError(path, "this is no report of this version", "Evaluate the run anew") from odd
-
-
 def report_html(evaluation: Evaluation, facts: RunFacts) -> str:
     """The page."""
     environment = Environment(

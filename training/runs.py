@@ -8,8 +8,7 @@ import hashlib
 import math
 import os
 import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +21,7 @@ from torch import Tensor
 
 from training.errors import RunError
 from training.settings import Settings, as_toml, load_settings
+from training.writing import writable, write_bytes
 
 CONFIG = "config.toml"
 DONE = "DONE"
@@ -44,13 +44,13 @@ class Stage:
 
     def finish(self) -> None:
         """The last thing a stage writes; its checkpoint is no longer needed."""
-        write_whole(self.folder / DONE, b"")
+        write_bytes(self.folder / DONE, b"")
         for name in ("checkpoint.safetensors", "checkpoint.json"):
             (self.folder / name).unlink(missing_ok=True)
 
     def log(self, row: Mapping[str, Any]) -> None:
         """One line to metrics.jsonl."""
-        with _writing(self.folder), (self.folder / "metrics.jsonl").open("ab") as lines:
+        with writable(self.folder), (self.folder / "metrics.jsonl").open("ab") as lines:
             lines.write(msgspec.json.encode(row) + b"\n")
 
     def restart_log(self, epochs: int) -> None:
@@ -58,12 +58,12 @@ class Stage:
         file = self.folder / "metrics.jsonl"
         lines = file.read_bytes().splitlines(keepends=True) if file.exists() else []
         kept = [line for line in lines if _epoch_of(line) < epochs]
-        write_whole(file, b"".join(kept))
+        write_bytes(file, b"".join(kept))
 
     def save(self, name: str, tensors: Mapping[str, Tensor]) -> None:
         """NAME.safetensors."""
         apart = {key: tensor.detach().cpu().clone() for key, tensor in tensors.items()}
-        write_whole(self.folder / f"{name}.safetensors", save(apart))
+        write_bytes(self.folder / f"{name}.safetensors", save(apart))
 
     def load(self, name: str) -> dict[str, Tensor]:
         """What `save` wrote. Raises RunError."""
@@ -77,7 +77,7 @@ class Stage:
     def write(self, name: str, value: Any) -> None:
         """NAME.json."""
         content = msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
-        write_whole(self.folder / f"{name}.json", content)
+        write_bytes(self.folder / f"{name}.json", content)
 
     def read(self, name: str, form: type[_T]) -> _T:
         """What `write` wrote. Raises RunError."""
@@ -99,7 +99,7 @@ class Run:
     def stage(self, name: str) -> Stage:
         """The folder of a stage, made where it is not there."""
         folder = self.folder / name
-        with _writing(folder):
+        with writable(folder):
             folder.mkdir(parents=True, exist_ok=True)
         return Stage(folder, name)
 
@@ -122,13 +122,13 @@ def open_run(folder: Path, settings: Settings) -> Run:
     """
     config = folder / CONFIG
     if not config.exists():
-        with _writing(folder):
+        with writable(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "environment.txt", environment().encode())
+        write_bytes(folder / "environment.txt", environment().encode())
     elif _numbers(load_settings(config)) != _numbers(settings):
         remedy = "Take another run folder, or the TOML that this one was begun with"
         raise RunError(folder, f"was begun with other settings (its {CONFIG})", remedy)
-    write_whole(config, as_toml(settings))
+    write_bytes(config, as_toml(settings))
     return Run(folder, settings)
 
 
@@ -151,28 +151,8 @@ def environment() -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_whole(file: Path, content: bytes) -> None:
-    """Beside, then renamed: a reader never sees half a file. Raises RunError."""
-    beside = file.with_name(f".{file.name}.part")
-    with _writing(file):
-        try:
-            beside.write_bytes(content)
-            beside.replace(file)
-        finally:
-            beside.unlink(missing_ok=True)
-
-
 def _epoch_of(line: bytes) -> float:
     try:
         return float(msgspec.json.decode(line)["epoch"])
     except msgspec.DecodeError:  # the disk was full, or the run was killed, in mid-line
         return math.inf
-
-
-@contextmanager
-def _writing(where: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        remedy = "Make room or give write access, then start the same command again: it resumes"
-        raise RunError(where, f"cannot be written ({error.strerror})", remedy) from error

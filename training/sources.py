@@ -16,9 +16,10 @@ from training.fhir_cohort import FhirReader
 from training.fitting.world import ALONE, World
 from training.mimic import MimicReader
 from training.readers.synthetic_stays import SyntheticSettings, generate
-from training.runs import Run, write_whole
+from training.runs import Run
 from training.settings import CohortSource, Settings
 from training.subjects import Progress, Reader
+from training.writing import write_bytes
 
 _WORKERS = 2
 
@@ -57,7 +58,7 @@ def _check_same(run: Run, folder: Path) -> None:
         raise RunError(folder, "was made with another catalogue or other code lists", remedy)
     seen, digest = run.folder / "cohort.sha256", digest_of(folder / VECTORS).encode()
     if not seen.exists():
-        write_whole(seen, digest)
+        write_bytes(seen, digest)
     elif seen.read_bytes() != digest:
         remedy = "Take a new run folder: what was trained here has seen other splits"
         raise RunError(folder, "is not the cohort that this run was trained on", remedy)

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy
 
-from model.calibration import Calibrator
+from model.calibration import Calibrator, expit
 from model.folded import FoldedNetwork
 from training.appraisal.ablation import ARMS, Ablation, Arm, ArmRun, ablate, label_subset
 from training.appraisal.ablation_page import ablation_page
@@ -24,9 +24,10 @@ from training.evaluation import evaluate
 from training.experiment import Experiment
 from training.learners import start_of
 from training.report import write_report
-from training.runs import Stage, write_whole
+from training.runs import Stage
 from training.stages import finetune, logits_for, network_of
 from training.tables import Floats, Table
+from training.writing import write_bytes
 
 OURS = "Readmit"
 _AXES = ("oncology_service",)  # what CMS leaves out and we do not (METHOD.md), as far as told
@@ -125,7 +126,7 @@ def evaluate_ablation(experiment: Experiment, today: date) -> Ablation:
     ]
     found = ablate(held_out, experiment.settings.label, runs, settings=_settings(experiment, today))
     stage.write("ablation", found)
-    write_whole(stage.folder / "ablation.md", ablation_page(found).encode())
+    write_bytes(stage.folder / "ablation.md", ablation_page(found).encode())
     stage.finish()
     return found
 
@@ -138,7 +139,7 @@ def _open(experiment: Experiment, name: str, today: date) -> Stage:
         remedy = "Read its report; to change the model, begin a new run and say that it is one"
         raise SealedError(stage.folder, f"held_out was opened for it on {opened}", remedy)
     if not (stage.folder / _OPENED).exists():
-        write_whole(stage.folder / _OPENED, f"{today.isoformat()}\n".encode())
+        write_bytes(stage.folder / _OPENED, f"{today.isoformat()}\n".encode())
     return stage
 
 
@@ -202,7 +203,7 @@ def _arm_run(
         start, name = start_of(experiment, arm), f"ablation/{arm}/{fraction:g}"
         members = finetune(experiment, start, name=name, train=part, members=1, first=seed)
         logits = logits_for(experiment, network_of(experiment, members), held_out.values)
-        values = 1.0 / (1.0 + numpy.exp(-logits.mean(0)))
+        values = expit(logits.mean(0))
     return ArmRun(arm, fraction, seed, positives, values)
 
 

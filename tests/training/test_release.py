@@ -240,7 +240,7 @@ async def test_the_service_serves_it_unchanged(
     ready: Ready, bundle: Bundle, tmp_path: Path
 ) -> None:
     request = example("margaret-heart-failure")
-    async with running(tmp_path, bundle=bundle.path) as http:
+    async with running(tmp_path, bundles={"readmission-risk": bundle.path}) as http:
         answer = await http.post(URL, json=request)
     (card,) = answer.json()["cards"]
     facts = card["extension"]["org.readmit.readmission"]

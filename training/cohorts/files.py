@@ -1,8 +1,7 @@
 """A cohort's folder: what is in it, how it is written (whole or not at all) and read."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,9 @@ import polars
 
 from fhir_mapping.catalogue import CATALOGUE
 from model.schema import Column, Schema
-from training.errors import InputError, RunError
+from training.errors import InputError
 from training.tables import Table
+from training.writing import write_bytes, write_whole
 
 VECTORS = "vectors.parquet"
 NOTES = "notes.parquet"
@@ -86,32 +86,10 @@ def load_notes(folder: Path) -> Mapping[str, str]:
     return dict(zip(frame["stay_id"].to_list(), frame["text"].to_list(), strict=True))
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside and rename: `path` is there whole or as it was. Raises RunError."""
-    draft = path.with_name(f".{path.name}.part")
-    with writable(path):
-        try:
-            write(draft)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-
-
-@contextmanager
-def writable(path: Path) -> Iterator[None]:
-    """Raise RunError for what the file system refuses."""
-    try:
-        yield
-    except (OSError, polars.exceptions.PolarsError) as wrong:
-        said = getattr(wrong, "strerror", None) or type(wrong).__name__
-        remedy = "Free space or choose another folder and run again: finished shards are kept"
-        raise RunError(path, f"cannot be written ({said})", remedy) from wrong
-
-
 def write_json(path: Path, content: object) -> None:
     """Sorted and indented, so that equal content is equal bytes."""
     text = msgspec.json.format(msgspec.json.encode(content, order="deterministic"), indent=2)
-    write_whole(path, lambda draft: draft.write_bytes(text + b"\n"))
+    write_bytes(path, text + b"\n")
 
 
 def write_frame(path: Path, frame: polars.DataFrame) -> None:

@@ -22,9 +22,9 @@ from typing import Any
 
 import msgspec
 
-from training.cohorts.files import writable
 from training.errors import InputError, RunError, SettingError
 from training.subjects import Progress
+from training.writing import writable
 
 KEPT = (
     "Patient", "Encounter", "Condition", "Observation", "MedicationRequest",
