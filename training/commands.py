@@ -1,5 +1,6 @@
 """What each command of readmit-train does, from the run folder to the run folder."""
 
+import copy
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -33,6 +34,9 @@ from training.verdicts import (
     finished_evaluation,
     report_folder,
 )
+
+_LOCATIONS = ("path", "ed", "note")
+_FOLDERS = (("alignment", "text_model"), ("release", "published"))
 
 
 @dataclass(frozen=True)
@@ -232,12 +236,12 @@ def _split_sizes(experiment: Experiment) -> tuple[SplitSize, ...]:
     )
 
 
-def _without_paths(settings: dict[str, dict[str, object]]) -> dict[str, object]:
-    """Where somebody keeps his data is nobody's business."""
-    kept: dict[str, object] = dict(settings)
-    kept["cohort"] = {
-        name: value
-        for name, value in settings["cohort"].items()
-        if name not in {"path", "ed", "note"}
-    }
+def _without_paths(settings: dict[str, Any]) -> dict[str, Any]:
+    """Where somebody keeps his files is nobody's business: of a folder its name is left."""
+    kept = copy.deepcopy(settings)
+    for name in _LOCATIONS:
+        kept["cohort"].pop(name, None)
+    for section, name in _FOLDERS:
+        if kept.get(section) and Path(kept[section][name]).is_dir():
+            kept[section][name] = Path(kept[section][name]).name
     return kept

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from fhir_mapping.catalogue import CATALOGUE
 from model import load_bundle
+from tests.conftest import ROOT
 from tests.training import small_exports
 from tests.training.command_line import Called, call, configured, stage
 from tests.training.small_runs import changed, with_fit
@@ -91,6 +92,12 @@ def test_nothing_of_a_patient_is_in_the_bundle(called: tuple[Path, dict[str, Cal
     for file in (called[0] / "bundle").iterdir():
         assert small_exports.CANARY.encode() not in file.read_bytes(), file.name
         assert b"g17-stay0" not in file.read_bytes(), file.name
+
+
+def test_no_folder_of_the_trainers_is_in_the_bundle(called: tuple[Path, dict[str, Called]]) -> None:
+    for file in (called[0] / "bundle").iterdir():
+        for folder in (called[0].parent, ROOT):
+            assert str(folder).encode() not in file.read_bytes(), file.name
 
 
 def test_run_goes_from_the_data_to_the_bundle_and_skips_what_is_done(
