@@ -23,7 +23,7 @@ from cds_service.observability import (
 from cds_service.services import offered
 from cds_service.settings import Settings
 from cds_service.storage.store import Store
-from cds_service.tenants import Tenant, dev_tenant, load_tenants
+from cds_service.trust.start import tenants_of
 from cds_service.web.routes import ehr_page_router
 from fhir_mapping.catalogue import CATALOGUE
 
@@ -45,13 +45,6 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_middleware(_Observed)
     return app
-
-
-def tenants_of(settings: Settings) -> tuple[Tenant, ...]:
-    """Who is served: the tenants of the file, or under --dev everybody on this machine."""
-    if settings.tenants:
-        return load_tenants(settings.tenants)
-    return (dev_tenant(settings.profile, settings.base_rate),)
 
 
 @asynccontextmanager
