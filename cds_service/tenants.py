@@ -99,6 +99,8 @@ def _tenant(path: Path, number: int, fields: Any) -> Tenant:
         raise StartRefusedError(f"{path}: tenant {number}: {where}: {first['msg']}") from None
     if tenant.name == DEV:
         raise StartRefusedError(f"{path}: tenant {number}: the name {DEV} is taken by --dev")
+    if tenant.jwks:
+        return tenant.model_copy(update={"jwks": path.parent / tenant.jwks})
     return tenant
 
 
