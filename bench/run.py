@@ -67,7 +67,7 @@ def compare(body: bytes) -> list[Row]:
 
 def _service(folder: Path) -> list[str]:
     database = f"sqlite+aiosqlite:///{folder}/bench.sqlite"
-    return ["cds_service", "serve", "--port", "{port}", "--database", database]
+    return ["cds_service", "serve", "--dev", "--port", "{port}", "--database", database]
 
 
 def _interleaved(

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import perf_counter
 
+import httpx
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds_service.dependencies import Clock, ServiceState, system_clock
@@ -23,7 +25,8 @@ from cds_service.observability import (
 from cds_service.services import offered
 from cds_service.settings import Settings
 from cds_service.storage.store import Store
-from cds_service.tenants import Tenant, dev_tenant, load_tenants
+from cds_service.trust.clients import clients_of
+from cds_service.trust.start import tenants_of
 from cds_service.web.routes import ehr_page_router
 from fhir_mapping.catalogue import CATALOGUE
 
@@ -31,9 +34,10 @@ from fhir_mapping.catalogue import CATALOGUE
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     """The service as configured. Raises StartRefusedError where it must not start so."""
     tenants = tenants_of(settings)
-    state = ServiceState(
-        settings, tenants, offered(settings.bundles, tenants), Store(settings.database), clock
-    )
+    store, http = Store(settings.database), httpx.AsyncClient()
+    clients = clients_of(settings, tenants, store=store, http=http)
+    services = offered(settings.bundles, tenants)
+    state = ServiceState(settings, tenants, services, store, http, clients, clock)
     configure_logging(settings.log_level)
     app = FastAPI(title="Readmit", lifespan=_lifespan, openapi_url=None)
     app.state.service = state
@@ -44,14 +48,14 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_middleware(_Observed)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "OPTIONS"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
     return app
-
-
-def tenants_of(settings: Settings) -> tuple[Tenant, ...]:
-    """Who is served: the tenants of the file, or under --dev everybody on this machine."""
-    if settings.tenants:
-        return load_tenants(settings.tenants)
-    return (dev_tenant(settings.profile, settings.base_rate),)
 
 
 @asynccontextmanager
@@ -61,6 +65,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     bundles = {each.id: each.assessor.bundle.digest for each in state.services.values()}
     log_start(bundles=bundles, mapping=CATALOGUE.digest)
     yield
+    await state.http.aclose()
     await state.store.close()
 
 
@@ -82,7 +87,8 @@ async def _not_routed(_request: Request, error: Exception) -> Response:
 
 
 def _outcome(status: int, code: str, diagnostics: str) -> Response:
-    return Response(operation_outcome(code, diagnostics), status, media_type=FHIR_JSON)
+    asked = {"www-authenticate": "Bearer"} if status == 401 else None
+    return Response(operation_outcome(code, diagnostics), status, asked, media_type=FHIR_JSON)
 
 
 class _Observed:

@@ -1,7 +1,6 @@
 """`readmit`: the command line of the service side."""
 
 import asyncio
-import ipaddress
 import socket
 from importlib import metadata
 from pathlib import Path
@@ -33,7 +32,7 @@ def readmit(
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on; loopback only.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     bundle: Annotated[
         list[str] | None,
@@ -61,7 +60,7 @@ def serve(
 def settings_from(options: dict[str, Any]) -> Settings:
     """Settings of the environment under the options given. Raises StartRefusedError naming the setting."""
     try:
-        settings = Settings(**options)
+        return Settings(**options)
     except ValueError as wrong:
         fields = ", ".join(
             f"READMIT_{'_'.join(map(str, e['loc'])).upper()}" for e in _errors(wrong)
@@ -69,12 +68,6 @@ def settings_from(options: dict[str, Any]) -> Settings:
         raise StartRefusedError(
             f"{fields}: not a usable value; see docs/reference/settings.md"
         ) from None
-    if not _is_loopback(settings.host):
-        raise StartRefusedError(
-            f"--host {settings.host}: without client authentication it listens on loopback only."
-            " Use 127.0.0.1, ::1 or localhost."
-        )
-    return settings
 
 
 def _named(bundle: str) -> tuple[str, Path]:
@@ -120,10 +113,3 @@ async def _migrate(database: str) -> None:
 def _errors(wrong: ValueError) -> list[Any]:
     listed: list[Any] = getattr(wrong, "errors", list)()
     return listed
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

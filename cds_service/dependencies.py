@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, cast
 
+import httpx
 from fastapi import Depends, Request
 
 from cds_service.errors import BodyTooLargeError, UnsupportedEncodingError
@@ -12,6 +13,7 @@ from cds_service.services import Offered
 from cds_service.settings import Settings
 from cds_service.storage.store import Store
 from cds_service.tenants import Tenant
+from cds_service.trust.clients import Clients
 
 Clock = Callable[[], datetime]
 
@@ -24,6 +26,8 @@ class ServiceState:
     tenants: tuple[Tenant, ...]
     services: Mapping[str, Offered]
     store: Store
+    http: httpx.AsyncClient
+    clients: Clients
     clock: Clock
 
 
@@ -36,8 +40,21 @@ def _state(request: Request) -> ServiceState:
     return cast("ServiceState", request.app.state.service)
 
 
-async def _body(request: Request) -> bytes:
-    """The whole body, refused as soon as it is too long."""
+async def _client(request: Request) -> Tenant:
+    """The tenant on whose behalf the call is made."""
+    state = _state(request)
+    path: str = request.scope["path"]  # not of request.url: that rests on the Host header
+    return await state.clients.tenant(
+        request.headers.getlist("authorization"), path=path, now=state.clock()
+    )
+
+
+State = Annotated[ServiceState, Depends(_state)]
+Client = Annotated[Tenant, Depends(_client)]
+
+
+async def _body(request: Request, _trusted: Client) -> bytes:
+    """The whole body, refused as soon as it is too long; only a trusted client's is read at all."""
     limit = _state(request).settings.max_body_bytes
     if request.headers.get("content-encoding", "identity") != "identity":
         raise UnsupportedEncodingError(
@@ -59,11 +76,4 @@ def _too_large(limit: int) -> BodyTooLargeError:
     return BodyTooLargeError("request body", f"more than {limit} bytes.", remedy)
 
 
-def _client(request: Request) -> Tenant:
-    """The tenant on whose behalf the call is made."""
-    return _state(request).tenants[0]
-
-
-State = Annotated[ServiceState, Depends(_state)]
 Body = Annotated[bytes, Depends(_body)]
-Client = Annotated[Tenant, Depends(_client)]

@@ -8,6 +8,7 @@ ServiceError
 │   ├── WrongPatientError          412  a resource about somebody else: a hard stop
 │   ├── BodyTooLargeError          413  more bytes than READMIT_MAX_BODY_BYTES
 │   └── UnsupportedEncodingError   415  a compressed body
+├── ClientNotTrustedError      401  no token, or one that is not accepted; the log says why
 ├── StoreUnavailableError      503  the assessment cannot be stored, so it is not given
 └── StartRefusedError               the service must not start as it is configured
 
@@ -15,6 +16,7 @@ Anything else is a 500 with a correlation id and no detail. Messages are written
 service's own words: they never quote the request.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -54,6 +56,17 @@ class UnsupportedEncodingError(RequestError):
     """The body is compressed."""
 
 
+class ClientNotTrustedError(ServiceError):
+    """A client that did not prove who it is. `reason` and `facts` are for the log; the message,
+    which the client sees, is the same for all."""
+
+    def __init__(self, reason: str, facts: Mapping[str, str]) -> None:
+        super().__init__(
+            "Authorization: this client is not trusted. The log of the service says why."
+        )
+        self.reason, self.facts = reason, facts
+
+
 class StoreUnavailableError(ServiceError):
     """The database did not take the row; no assessment leaves without one."""
 
@@ -69,6 +82,7 @@ STATUS: dict[type[ServiceError], tuple[int, str]] = {
     WrongPatientError: (412, "conflict"),
     BodyTooLargeError: (413, "too-long"),
     UnsupportedEncodingError: (415, "not-supported"),
+    ClientNotTrustedError: (401, "login"),
     StoreUnavailableError: (503, "transient"),
 }
 """Exception type -> HTTP status and FHIR issue type. The only such table."""

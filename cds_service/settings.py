@@ -6,8 +6,13 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from cds_service.addresses import Origin, Url
+
 MEBIBYTE = 1024 * 1024
 READMISSION = "readmission-risk"
+Algorithm = Literal[
+    "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"
+]  # JSON Web Algorithms that sign with a private key; `none` and HMAC are none of them
 
 
 class Settings(BaseSettings):
@@ -19,7 +24,7 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Address to listen on; beyond loopback only with tenants."
     )
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
-    public_url: str | None = Field(
+    public_url: Url | None = Field(
         None,
         description="Base URL under which clients reach the service, such as"
         " https://readmit.example.org; tokens name it as their audience. Needed with tenants.",
@@ -30,6 +35,25 @@ class Settings(BaseSettings):
     )
     tenants: Path | None = Field(
         None, description="File that says which clients are trusted: docs/reference/tenants.md."
+    )
+    algorithms: tuple[Algorithm, ...] = Field(
+        ("ES384", "RS384"),
+        min_length=1,
+        description="Algorithms that clients may sign tokens with, as a JSON array; asymmetric only.",
+    )
+    token_lifetime_s: int = Field(
+        300,
+        ge=1,
+        le=3600,
+        description="Longest lifetime (`exp` less `iat`) of a token, in seconds.",
+    )
+    clock_skew_s: int = Field(
+        30, ge=0, le=300, description="How far a client's clock may be off, in seconds."
+    )
+    cors_origins: tuple[Origin, ...] = Field(
+        (),
+        description="Origins of browser-based clients that may call, as a JSON array such as"
+        ' ["https://ehr.example.org"]; unset: none.',
     )
     database: str = Field(
         "sqlite+aiosqlite:///readmit.sqlite",

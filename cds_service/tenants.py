@@ -4,41 +4,19 @@ docs/reference/tenants.md has every field. A tenant is one allow-listed pair of 
 (CDS Hooks 2.0, Trusting CDS Clients); every stored row carries its name and no query crosses it.
 """
 
-import ipaddress
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.functional_validators import AfterValidator
 
+from cds_service.addresses import Resource, Url
 from cds_service.errors import StartRefusedError
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
 DEV = "dev"
-
-
-def _secure(url: str) -> str:
-    """https, or plain http to this very machine; no credentials, no query, no final slash."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and _loopback(parts.hostname)):
-        raise ValueError("needs https://")
-    if not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise ValueError("a plain address: no user, no query, no fragment")
-    return url.rstrip("/")
-
-
-def _loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
-
-
-Url = Annotated[str, AfterValidator(_secure)]
 
 
 class _Toml(BaseModel):
@@ -71,7 +49,7 @@ class Tenant(_Toml):
 
     name: Name
     iss: str = Field(min_length=1)
-    jku: Url | None = None
+    jku: Resource | None = None
     jwks: Annotated[Path, Field(strict=False)] | None = None
     fhir_servers: Annotated[tuple[Url, ...], Field(strict=False)] = ()
     profile: str | None = None
@@ -121,6 +99,8 @@ def _tenant(path: Path, number: int, fields: Any) -> Tenant:
         raise StartRefusedError(f"{path}: tenant {number}: {where}: {first['msg']}") from None
     if tenant.name == DEV:
         raise StartRefusedError(f"{path}: tenant {number}: the name {DEV} is taken by --dev")
+    if tenant.jwks:
+        return tenant.model_copy(update={"jwks": path.parent / tenant.jwks})
     return tenant
 
 

@@ -1,6 +1,7 @@
 """Writing assessments: one engine, SQLite in WAL mode or PostgreSQL, migrated at start."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from cds_service.errors import StartRefusedError, StoreUnavailableError
+from cds_service.storage.spent_tokens import SpentTokens
 from cds_service.storage.tables import AssessmentRow
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -27,6 +29,7 @@ class Store:
             raise StartRefusedError(_UNUSABLE) from None
         if self._engine.dialect.name == "sqlite":
             event.listen(self._engine.sync_engine, "connect", _configure_sqlite)
+        self._spent_tokens = SpentTokens(self._engine)
 
     async def migrate(self) -> None:
         """Bring the tables to the present version. Raises StartRefusedError."""
@@ -46,6 +49,10 @@ class Store:
             raise StoreUnavailableError(
                 "assessment store: the row could not be written. Try again; check the database."
             ) from None
+
+    async def spend_token(self, digest: str, *, expires_at: datetime, now: datetime) -> bool:
+        """Mark a client's token as used; False: it was. Raises StoreUnavailableError."""
+        return await self._spent_tokens.spend(digest, expires_at=expires_at, now=now)
 
     async def close(self) -> None:
         """Give the connections back."""

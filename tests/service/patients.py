@@ -154,7 +154,9 @@ def database(folder: Path) -> str:
 @asynccontextmanager
 async def serving(folder: Path, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the running service; an unforeseen error is answered, not raised."""
-    app = create_app(Settings(**({"database": database(folder)} | settings)), clock=now)
+    app = create_app(
+        Settings(**({"database": database(folder), "dev": True} | settings)), clock=now
+    )
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:

@@ -18,7 +18,7 @@ URL = "/cds-services/readmission-risk"
 async def running(folder: Path, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application, started and stopped around the block."""
     database = f"sqlite+aiosqlite:///{folder}/test.sqlite"
-    app = create_app(Settings(**{"database": database} | settings), clock=now)
+    app = create_app(Settings(**{"database": database, "dev": True} | settings), clock=now)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:

@@ -114,7 +114,7 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixt
 
 
 async def post(folder: Path, body: bytes, *, path: str = URL, spoil: str = "") -> httpx.Response:
-    settings = Settings(database=database(folder), max_body_bytes=32_768)
+    settings = Settings(dev=True, database=database(folder), max_body_bytes=32_768)
     app = create_app(settings, clock=now)
     async with app.router.lifespan_context(app):
         if spoil:

@@ -62,7 +62,6 @@ async def test_health_is_small(tmp_path: Path) -> None:
     assert (answer.status_code, answer.json()["status"]) == (200, "ok")
 
 
-async def test_the_page_is_there_under_dev_only(tmp_path: Path) -> None:
-    for dev, status in ((False, 404), (True, 200)):
-        async with serving(tmp_path, dev=dev) as http:
-            assert (await http.get("/")).status_code == status
+async def test_the_page_is_there_under_dev(tmp_path: Path) -> None:
+    async with serving(tmp_path) as http:
+        assert (await http.get("/")).status_code == 200

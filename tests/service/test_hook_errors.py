@@ -268,7 +268,7 @@ async def test_nesting_inside_a_resource_is_never_a_5xx(
 
 
 async def test_without_its_row_no_assessment_leaves(tmp_path: Path) -> None:
-    app = create_app(Settings(database=database(tmp_path)), clock=now)
+    app = create_app(Settings(dev=True, database=database(tmp_path)), clock=now)
     async with app.router.lifespan_context(app):
         async with app.state.service.store.engine.begin() as connection:
             await connection.execute(text("DROP TABLE assessment"))
