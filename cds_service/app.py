@@ -23,6 +23,7 @@ from cds_service.observability import (
 from cds_service.services import offered
 from cds_service.settings import Settings
 from cds_service.storage.store import Store
+from cds_service.storage.vault import Vault
 from cds_service.tenants import Tenant, dev_tenant, load_tenants
 from cds_service.web.routes import ehr_page_router
 from fhir_mapping.catalogue import CATALOGUE
@@ -31,9 +32,8 @@ from fhir_mapping.catalogue import CATALOGUE
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     """The service as configured. Raises StartRefusedError where it must not start so."""
     tenants = tenants_of(settings)
-    state = ServiceState(
-        settings, tenants, offered(settings.bundles, tenants), Store(settings.database), clock
-    )
+    store = Store(settings.database, Vault(settings.storage_keys))
+    state = ServiceState(settings, tenants, offered(settings.bundles, tenants), store, clock)
     configure_logging(settings.log_level)
     app = FastAPI(title="Readmit", lifespan=_lifespan, openapi_url=None)
     app.state.service = state

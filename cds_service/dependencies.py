@@ -1,5 +1,6 @@
 """What the routes are given: the service's state, the body, and the one clock of the product."""
 
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,11 @@ class ServiceState:
 def system_clock() -> datetime:
     """Now, aware, UTC. Everything below takes time as an argument."""
     return datetime.now(UTC)
+
+
+def _new_id() -> str:
+    """An id that says nothing: it leaves the service in links and exports."""
+    return str(uuid.uuid4())
 
 
 def _state(request: Request) -> ServiceState:
@@ -67,3 +73,4 @@ def _client(request: Request) -> Tenant:
 State = Annotated[ServiceState, Depends(_state)]
 Body = Annotated[bytes, Depends(_body)]
 Client = Annotated[Tenant, Depends(_client)]
+NewId = Annotated[str, Depends(_new_id)]
