@@ -25,6 +25,7 @@ from cds_service.observability import (
 from cds_service.services import offered
 from cds_service.settings import Settings
 from cds_service.storage.store import Store
+from cds_service.storage.vault import Vault
 from cds_service.trust.clients import clients_of
 from cds_service.trust.start import tenants_of
 from cds_service.web.routes import ehr_page_router
@@ -34,7 +35,7 @@ from fhir_mapping.catalogue import CATALOGUE
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     """The service as configured. Raises StartRefusedError where it must not start so."""
     tenants = tenants_of(settings)
-    store, http = Store(settings.database), httpx.AsyncClient()
+    store, http = Store(settings.database, Vault(settings.storage_keys)), httpx.AsyncClient()
     clients = clients_of(settings, tenants, store=store, http=http)
     services = offered(settings.bundles, tenants)
     state = ServiceState(settings, tenants, services, store, http, clients, clock)

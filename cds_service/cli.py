@@ -13,7 +13,7 @@ from rich.console import Console
 from cds_service.batch.extract_command import extract_command
 from cds_service.errors import StartRefusedError
 from cds_service.settings import READMISSION, Settings
-from cds_service.storage.store import Store
+from cds_service.storage.database import Database
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("extract")(extract_command)
@@ -105,7 +105,7 @@ def _check_port(settings: Settings) -> None:
 
 async def _migrate(database: str) -> None:
     """Before serving, so that a store which cannot be opened is a sentence and not a traceback."""
-    store = Store(database)
+    store = Database(database)
     await store.migrate()
     await store.close()
 

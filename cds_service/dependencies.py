@@ -1,5 +1,6 @@
 """What the routes are given: the service's state, the body, and the one clock of the product."""
 
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +35,11 @@ class ServiceState:
 def system_clock() -> datetime:
     """Now, aware, UTC. Everything below takes time as an argument."""
     return datetime.now(UTC)
+
+
+def _new_id() -> str:
+    """An id that says nothing: it leaves the service in links and exports."""
+    return str(uuid.uuid4())
 
 
 def _state(request: Request) -> ServiceState:
@@ -77,3 +83,4 @@ def _too_large(limit: int) -> BodyTooLargeError:
 
 
 Body = Annotated[bytes, Depends(_body)]
+NewId = Annotated[str, Depends(_new_id)]

@@ -10,6 +10,9 @@ ServiceError
 │   └── UnsupportedEncodingError   415  a compressed body
 ├── ClientNotTrustedError      401  no token, or one that is not accepted; the log says why
 ├── StoreUnavailableError      503  the assessment cannot be stored, so it is not given
+├── UnsealError                     sealed contents that do not open
+│   ├── KeyUnknownError             no storage key is theirs
+│   └── SealBrokenError             they are not as they were stored
 └── StartRefusedError               the service must not start as it is configured
 
 Anything else is a 500 with a correlation id and no detail. Messages are written here, in the
@@ -69,6 +72,18 @@ class ClientNotTrustedError(ServiceError):
 
 class StoreUnavailableError(ServiceError):
     """The database did not take the row; no assessment leaves without one."""
+
+
+class UnsealError(ServiceError):
+    """Sealed contents do not open."""
+
+
+class KeyUnknownError(UnsealError):
+    """None of the storage keys is the one that they were stored with."""
+
+
+class SealBrokenError(UnsealError):
+    """The contents were changed, or belong to another row."""
 
 
 class StartRefusedError(ServiceError):

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from cds_service.assessment import Assessment, Assessor, Scored, assess, coverage_of
-from cds_service.dependencies import Body, Client, ServiceState, State
+from cds_service.dependencies import Body, Client, NewId, ServiceState, State
 from cds_service.errors import UnknownServiceError
 from cds_service.hooks.call import HookCall, read_call
 from cds_service.hooks.cards import cards_for
@@ -64,7 +64,9 @@ def discovery(state: State, client: Client) -> Response:
 
 
 @router.post("/cds-services/{service_id}")
-async def call_service(service_id: str, body: Body, state: State, client: Client) -> Response:
+async def call_service(
+    service_id: str, body: Body, state: State, client: Client, assessment_id: NewId
+) -> Response:
     """CDS Hooks 2.0, Calling a CDS Service. The row is written before the answer leaves."""
     started = perf_counter()
     service = _service(service_id, state)
@@ -72,7 +74,9 @@ async def call_service(service_id: str, body: Body, state: State, client: Client
     call = read_call(body, state.clock(), hooks=service.hooks)
     note(hook=call.hook, service_id=service.id, bundle=assessor.bundle.digest)
     answered = await _answer(call, assessor)
-    await state.store.add(_row(service_id, call, answered, assessor, perf_counter() - started))
+    row = _row(service_id, call, answered, assessor, perf_counter() - started)
+    row |= {"uuid": assessment_id, "tenant": client.name}
+    await state.store.add_assessment(row, _contents(answered))
     return Response(CardResponse(cards=answered.cards).wire(), media_type=JSON)
 
 
@@ -118,9 +122,12 @@ def _row(
         "hook": call.hook,
         "hook_instance": call.hook_instance,
         "service_id": service_id,
+        "user_id": None,
         "patient_id": call.patient_id,
         "encounter_id": assessment.encounter_id,
         "card_uuid": answered.cards[0].uuid,
+        "first_showing": True,
+        "silent": False,
         "outcome": "scored" if scored else "not_scored",
         "reason": None if isinstance(assessment, Scored) else assessment.reason,
         "probability": scored.score.probability if scored else None,
@@ -134,4 +141,16 @@ def _row(
         "mapping_digest": CATALOGUE.digest,
         "vector_digest": vector.digest if vector else None,
         "duration_ms": round(seconds * 1000, 3),
+    }
+
+
+def _contents(answered: Answer) -> dict[str, Any]:
+    """What is kept sealed: the record's values and all that explains them, and the card."""
+    vector = answered.assessment.vector
+    return {
+        "values": vector.values if vector else (),
+        "evidence": vector.evidence if vector else (),
+        "sources": answered.assessment.sources,
+        "issues": vector.issues if vector else (),
+        "card": answered.cards[0].model_dump(mode="json", by_alias=True, exclude_none=True),
     }

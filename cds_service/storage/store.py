@@ -1,86 +1,114 @@
-"""Writing assessments: one engine, SQLite in WAL mode or PostgreSQL, migrated at start."""
+"""The store as the service uses it: each method is one transaction, sealing included."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, event, insert
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cds_service.errors import StartRefusedError, StoreUnavailableError
-from cds_service.storage.spent_tokens import SpentTokens
-from cds_service.storage.tables import AssessmentRow
+from cds_service.errors import UnsealError
+from cds_service.observability import note
+from cds_service.storage import assessments, feedback, tokens
+from cds_service.storage.chain import Head
+from cds_service.storage.database import Database
+from cds_service.storage.links import heads
+from cds_service.storage.vault import Vault
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+
+@dataclass(frozen=True)
+class Shown:
+    """An assessment that showed its card first; `contents` None where they were purged or no
+    storage key opens them."""
+
+    row: Mapping[str, Any]
+    contents: Mapping[str, Any] | None
 
 
 class Store:
-    """The assessment store behind a SQLAlchemy URL."""
+    """The assessment store behind a SQLAlchemy URL. Every method raises StoreUnavailableError."""
 
-    def __init__(self, url: str) -> None:
-        try:
-            self._engine = create_async_engine(url, hide_parameters=True)
-        except (SQLAlchemyError, ImportError, ValueError):
-            raise StartRefusedError(_UNUSABLE) from None
-        if self._engine.dialect.name == "sqlite":
-            event.listen(self._engine.sync_engine, "connect", _configure_sqlite)
-        self._spent_tokens = SpentTokens(self._engine)
+    def __init__(self, url: str, vault: Vault) -> None:
+        """Raises StartRefusedError where the URL or its driver cannot be used."""
+        self.database = Database(url)
+        self.vault = vault
 
     async def migrate(self) -> None:
         """Bring the tables to the present version. Raises StartRefusedError."""
-        try:
-            async with self._engine.begin() as connection:
-                await connection.run_sync(upgrade)
-        except (SQLAlchemyError, OSError):
-            await self.close()
-            raise StartRefusedError(_UNUSABLE) from None
+        await self.database.migrate()
 
-    async def add(self, row: Mapping[str, Any]) -> None:
-        """Write one assessment, durably. Raises StoreUnavailableError."""
-        try:
-            async with self._engine.begin() as connection:
-                await connection.execute(insert(AssessmentRow), dict(row))
-        except (SQLAlchemyError, OSError):
-            raise StoreUnavailableError(
-                "assessment store: the row could not be written. Try again; check the database."
-            ) from None
+    async def add_assessment(self, row: Mapping[str, Any], contents: Mapping[str, Any]) -> None:
+        """Write one assessment with its contents, durably."""
+        sealed = self.vault.seal(row["uuid"], contents)
+        async with self.database.writing() as connection:
+            await assessments.add(connection, row, sealed)
+
+    async def shown(
+        self, tenant: str, *, service_id: str, patient_id: str, encounter_id: str | None
+    ) -> Shown | None:
+        """The newest assessment of that stay that showed its card first."""
+        async with self.database.reading() as connection:
+            found = await assessments.shown(
+                connection,
+                tenant,
+                service_id=service_id,
+                patient_id=patient_id,
+                encounter_id=encounter_id,
+            )
+        return Shown(found.row, self._contents(found)) if found else None
+
+    async def first_probabilities(
+        self, tenant: str, *, service_id: str, since: datetime
+    ) -> list[tuple[datetime, float]]:
+        """When and with which probability each stay was first scored, of those first scored since."""
+        async with self.database.reading() as connection:
+            return await assessments.first_probabilities(
+                connection, tenant, service_id=service_id, since=since
+            )
+
+    async def cards_of(
+        self, tenant: str, *, service_id: str, card_uuids: Collection[str]
+    ) -> dict[str, str]:
+        """For each known card: the uuid of the assessment that showed it first."""
+        async with self.database.reading() as connection:
+            return await assessments.cards_of(
+                connection, tenant, service_id=service_id, card_uuids=card_uuids
+            )
+
+    async def add_feedback(
+        self, rows: Sequence[Mapping[str, Any]], comments: Mapping[str, str]
+    ) -> None:
+        """Write the entries of one call, all or none; `comments` by the uuid of their entry."""
+        sealed = {uuid: self.vault.seal(uuid, comment) for uuid, comment in comments.items()}
+        async with self.database.writing() as connection:
+            for row in rows:
+                await feedback.add(connection, row, sealed.get(row["uuid"]))
 
     async def spend_token(self, digest: str, *, expires_at: datetime, now: datetime) -> bool:
-        """Mark a client's token as used; False: it was. Raises StoreUnavailableError."""
-        return await self._spent_tokens.spend(digest, expires_at=expires_at, now=now)
+        """False: it was already spent, in this worker or another, before or after a restart."""
+        async with self.database.writing() as connection:
+            return await tokens.spend(connection, digest, expires_at=expires_at, now=now)
+
+    async def heads(self) -> list[Head]:
+        """The last link of every tenant's chain."""
+        async with self.database.reading() as connection:
+            return await heads(connection)
 
     async def close(self) -> None:
         """Give the connections back."""
-        await self._engine.dispose()
+        await self.database.close()
 
     @property
     def engine(self) -> AsyncEngine:
         """For reading what was written."""
-        return self._engine
+        return self.database.engine
 
-
-def upgrade(connection: Connection) -> None:
-    """Run the Alembic migrations on an open connection."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-def _configure_sqlite(connection: DBAPIConnection, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.execute("PRAGMA busy_timeout=5000")
-    cursor.close()
-
-
-_UNUSABLE = (
-    "The assessment store cannot be opened. Check READMIT_DATABASE (a SQLAlchemy URL such as"
-    " sqlite+aiosqlite:///readmit.sqlite), its driver, and that the place can be written."
-)
+    def _contents(self, found: assessments.Stored) -> Mapping[str, Any] | None:
+        if found.sealed is None:
+            return None
+        try:
+            contents: Mapping[str, Any] = self.vault.unseal(found.row["uuid"], found.sealed)
+        except UnsealError as closed:  # the answer can be given without them
+            note(unsealed=type(closed).__name__)
+            return None
+        return contents

@@ -1,9 +1,20 @@
 """The tables. What is chained and kept holds ids, digests and results; values of the record lie
 encrypted in `sealed`, and can be purged. Times are aware UTC, digests SHA-256 in hexadecimal."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import cast
 
-from sqlalchemy import BigInteger, DateTime, LargeBinary, MetaData, String, Text
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 _NAMES = {
@@ -11,6 +22,25 @@ _NAMES = {
     "uq": "uq_%(table_name)s_%(column_0_name)s",
     "ix": "ix_%(table_name)s_%(column_0_name)s",
 }
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment, aware, UTC on the way in and out: SQLite itself keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuses a time without a zone: which moment it is would be a guess."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a moment needs its zone")
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """SQLite's come without their zone, which is UTC."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 class Base(DeclarativeBase):
@@ -32,7 +62,7 @@ class AssessmentRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     uuid: Mapped[str | None] = mapped_column(String(36), unique=True)
     tenant: Mapped[str | None] = mapped_column(String(64), index=True)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(Moment, index=True)
     hook: Mapped[str] = mapped_column(String(32))
     hook_instance: Mapped[str] = mapped_column(String(255))
     service_id: Mapped[str] = mapped_column(String(64))
@@ -51,7 +81,7 @@ class AssessmentRow(Base):
     hospital_points: Mapped[int | None]
     known_inputs: Mapped[int | None]
     timing: Mapped[str | None] = mapped_column(String(32))
-    prediction_time: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    prediction_time: Mapped[datetime | None] = mapped_column(Moment)
     profile: Mapped[str | None] = mapped_column(String(64))
     bundle_digest: Mapped[str] = mapped_column(String(64))
     mapping_digest: Mapped[str] = mapped_column(String(64))
@@ -70,7 +100,7 @@ class FeedbackRow(Base):
 
     uuid: Mapped[str] = mapped_column(String(36), primary_key=True)
     tenant: Mapped[str] = mapped_column(String(64), index=True)
-    received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    received_at: Mapped[datetime] = mapped_column(Moment)
     service_id: Mapped[str] = mapped_column(String(64))
     card_uuid: Mapped[str] = mapped_column(String(255), index=True)
     assessment_uuid: Mapped[str | None] = mapped_column(String(36), index=True)
@@ -79,7 +109,7 @@ class FeedbackRow(Base):
     reason_system: Mapped[str | None] = mapped_column(String(255))
     reason_code: Mapped[str | None] = mapped_column(String(255))
     commented: Mapped[bool]
-    outcome_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    outcome_at: Mapped[datetime] = mapped_column(Moment)
 
 
 class SealedRow(Base):
@@ -93,7 +123,7 @@ class SealedRow(Base):
 
     subject: Mapped[str] = mapped_column(String(36), primary_key=True)
     tenant: Mapped[str] = mapped_column(String(64), index=True)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    created_at: Mapped[datetime] = mapped_column(Moment, index=True)
     wrapped_key: Mapped[bytes] = mapped_column(LargeBinary)
     content: Mapped[bytes] = mapped_column(LargeBinary)
 
@@ -108,7 +138,7 @@ class AuditRow(Base):
 
     tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    at: Mapped[datetime] = mapped_column(Moment)
     kind: Mapped[str] = mapped_column(String(16))
     subject: Mapped[str] = mapped_column(String(36), index=True)
     digest: Mapped[str] = mapped_column(String(64))
@@ -132,4 +162,12 @@ class SpentTokenRow(Base):
     __tablename__ = "spent_token"
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
-    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+
+
+ASSESSMENT = cast("Table", AssessmentRow.__table__)
+FEEDBACK = cast("Table", FeedbackRow.__table__)
+SEALED = cast("Table", SealedRow.__table__)
+AUDIT = cast("Table", AuditRow.__table__)
+AUDIT_HEAD = cast("Table", AuditHeadRow.__table__)
+SPENT_TOKEN = cast("Table", SpentTokenRow.__table__)

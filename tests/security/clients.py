@@ -87,7 +87,7 @@ def key_server(*keys: Key) -> Iterator[KeyServer]:
     kept = KeyServer(body=public(*keys))
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the name http.server looks for
+        def do_GET(self) -> None:
             kept.reply(self)
 
         def log_message(self, *_: object) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 
 from cds_service.storage.store import Store
 from cds_service.storage.tables import AssessmentRow, Base
+from cds_service.storage.vault import Vault
 from tests.service.requests import example, now
 from tests.service.running import URL, running
 
@@ -48,7 +49,7 @@ async def test_a_call_is_stored(database: str, tmp_path: Path) -> None:
     async with running(tmp_path, database=database) as http:
         answer = await http.post(URL, json=example("margaret-heart-failure"))
     card = answer.json()["cards"][0]
-    store = Store(database)
+    store = Store(database, Vault())
     async with store.engine.connect() as connection:
         (row,) = (await connection.execute(select(AssessmentRow.__table__))).mappings().all()
     await store.close()
@@ -59,7 +60,7 @@ async def test_a_call_is_stored(database: str, tmp_path: Path) -> None:
 
 
 async def test_the_migrations_give_the_tables_of_the_code(database: str) -> None:
-    store = Store(database)
+    store = Store(database, Vault())
     await store.migrate()
     await store.migrate()
     async with store.engine.connect() as connection:

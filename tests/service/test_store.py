@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cds_service.errors import StartRefusedError, StoreUnavailableError
 from cds_service.storage.store import Store
 from cds_service.storage.tables import Base
+from cds_service.storage.vault import Vault
 from tests.service.patients import (
     PATIENT,
     STAY,
@@ -25,6 +26,7 @@ from tests.service.patients import (
     card_of,
     database,
     facts,
+    now,
     patient,
     serving,
     view,
@@ -110,7 +112,7 @@ async def test_a_row_has_no_value_of_the_record(tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def migrated(folder: Path) -> AsyncIterator[AsyncConnection]:
-    store = Store(database(folder))
+    store = Store(database(folder), Vault())
     try:
         await store.migrate()
         async with store.engine.connect() as connection:
@@ -147,9 +149,11 @@ async def test_sqlite_writes_ahead(tmp_path: Path) -> None:
 
 
 async def test_a_row_that_cannot_be_written_is_said_without_its_values(tmp_path: Path) -> None:
-    store = Store(database(tmp_path))
+    store = Store(database(tmp_path), Vault())
     with pytest.raises(StoreUnavailableError) as refused:
-        await store.add({"patient_id": "canary-patient"})
+        await store.add_assessment(
+            {"uuid": "a", "tenant": "dev", "patient_id": "canary-patient", "created_at": now()}, {}
+        )
     assert "canary" not in str(refused.value)
     assert refused.value.__cause__ is None
     await store.close()
@@ -160,7 +164,7 @@ async def test_a_row_that_cannot_be_written_is_said_without_its_values(tmp_path:
 )
 async def test_an_unusable_database_stops_the_start(url: str) -> None:
     with pytest.raises(StartRefusedError, match="READMIT_DATABASE"):
-        await Store(url).migrate()
+        await Store(url, Vault()).migrate()
     await workers_ended()
 
 

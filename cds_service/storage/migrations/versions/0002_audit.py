@@ -19,6 +19,7 @@ _ADDED: tuple[tuple[str, sa.types.TypeEngine[Any]], ...] = (
     ("alerted", sa.Boolean()),
     ("threshold", sa.Double()),
 )
+_INDEXED = ("tenant", "created_at")
 _MOMENT = sa.DateTime(timezone=True)
 
 
@@ -29,7 +30,8 @@ def upgrade() -> None:
             table.add_column(sa.Column(name, kind, nullable=True))
         table.alter_column("card_uuid", existing_type=sa.String(36), nullable=True)
         table.create_unique_constraint("uq_assessment_uuid", ["uuid"])
-        table.create_index("ix_assessment_tenant", ["tenant"])
+        for name in _INDEXED:
+            table.create_index(f"ix_assessment_{name}", [name])
     _feedback()
     _sealed()
     _audit()
@@ -106,7 +108,8 @@ def downgrade() -> None:
         op.drop_table(name)
     op.execute("DELETE FROM assessment WHERE card_uuid IS NULL")
     with op.batch_alter_table("assessment") as table:
-        table.drop_index("ix_assessment_tenant")
+        for name in _INDEXED:
+            table.drop_index(f"ix_assessment_{name}")
         table.drop_constraint("uq_assessment_uuid", type_="unique")
         table.alter_column("card_uuid", existing_type=sa.String(36), nullable=False)
         for name, _ in reversed(_ADDED):

@@ -1,0 +1,124 @@
+"""Assessments: written with their sealed contents and their link; found again by stay or card."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, exists, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cds_service.storage.chain import digest_of
+from cds_service.storage.links import add_link
+from cds_service.storage.tables import ASSESSMENT, SEALED
+from cds_service.storage.vault import Sealed
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An assessment's row, and its contents still sealed; None where they were purged."""
+
+    row: Mapping[str, Any]
+    sealed: Sealed | None
+
+
+async def add(connection: AsyncConnection, row: Mapping[str, Any], sealed: Sealed) -> None:
+    """Write an assessment, its contents and its link."""
+    statement = insert(ASSESSMENT).values(dict(row)).returning(*ASSESSMENT.c)
+    stored = dict((await connection.execute(statement)).mappings().one())
+    await keep(connection, row["uuid"], row["tenant"], row["created_at"], sealed=sealed)
+    await add_link(
+        connection,
+        row["tenant"],
+        "assessed",
+        row["uuid"],
+        at=row["created_at"],
+        digest=digest_of(stored),
+    )
+
+
+async def keep(
+    connection: AsyncConnection, subject: str, tenant: str, created_at: datetime, *, sealed: Sealed
+) -> None:
+    """Write sealed contents beside the row they belong to."""
+    fields = {"subject": subject, "tenant": tenant, "created_at": created_at}
+    parts = {"wrapped_key": sealed.wrapped_key, "content": sealed.content}
+    await connection.execute(insert(SEALED), fields | parts)
+
+
+async def shown(
+    connection: AsyncConnection,
+    tenant: str,
+    *,
+    service_id: str,
+    patient_id: str,
+    encounter_id: str | None,
+) -> Stored | None:
+    """The newest assessment of that stay that showed its card first."""
+    a = ASSESSMENT.c
+    found = await connection.execute(
+        _WITH_CONTENTS.where(
+            a.tenant == tenant,
+            a.service_id == service_id,
+            a.patient_id == patient_id,
+            a.encounter_id.is_(None) if encounter_id is None else a.encounter_id == encounter_id,
+            a.first_showing.is_(True),
+        )
+        .order_by(a.id.desc())
+        .limit(1)
+    )
+    row = found.mappings().one_or_none()
+    return _stored(row) if row else None
+
+
+async def by_uuid(connection: AsyncConnection, uuid: str) -> Stored | None:
+    """One assessment by the id that left the service."""
+    found = await connection.execute(_WITH_CONTENTS.where(ASSESSMENT.c.uuid == uuid))
+    row = found.mappings().one_or_none()
+    return _stored(row) if row else None
+
+
+async def first_probabilities(
+    connection: AsyncConnection, tenant: str, *, service_id: str, since: datetime
+) -> list[tuple[datetime, float]]:
+    """When and with which probability each stay was first scored, of those first scored since."""
+    a, earlier = ASSESSMENT.c, ASSESSMENT.alias()
+    before = exists().where(
+        earlier.c.tenant == tenant,
+        earlier.c.service_id == service_id,
+        earlier.c.encounter_id == a.encounter_id,
+        earlier.c.probability.is_not(None),
+        earlier.c.id < a.id,
+    )
+    found = await connection.execute(
+        select(a.created_at, a.probability)
+        .where(a.tenant == tenant, a.service_id == service_id, a.created_at >= since)
+        .where(a.probability.is_not(None), a.encounter_id.is_not(None), ~before)
+        .order_by(a.id)
+    )
+    return [(created_at, probability) for created_at, probability in found]
+
+
+async def cards_of(
+    connection: AsyncConnection, tenant: str, *, service_id: str, card_uuids: Collection[str]
+) -> dict[str, str]:
+    """For each card that the tenant was shown by this service: the assessment that showed it first."""
+    a = ASSESSMENT.c
+    found = await connection.execute(
+        select(a.card_uuid, a.uuid)
+        .where(a.tenant == tenant, a.service_id == service_id)
+        .where(a.card_uuid.in_(card_uuids), a.first_showing.is_(True))
+        .order_by(a.id.desc())  # of several the earliest is the one that stays
+    )
+    return {row.card_uuid: row.uuid for row in found}
+
+
+_WITH_CONTENTS = select(*ASSESSMENT.c, SEALED.c.wrapped_key, SEALED.c.content).outerjoin(
+    SEALED, SEALED.c.subject == ASSESSMENT.c.uuid
+)
+
+
+def _stored(joined: RowMapping) -> Stored:
+    row = {column.name: joined[column] for column in ASSESSMENT.c}
+    key, content = joined[SEALED.c.wrapped_key], joined[SEALED.c.content]
+    return Stored(row, None if key is None else Sealed(key, content))

@@ -1,0 +1,118 @@
+"""The database: one engine, SQLite in WAL mode or PostgreSQL, migrated at start. No table here.
+
+Writing transactions exclude each other on SQLite from their first statement on (BEGIN IMMEDIATE);
+on PostgreSQL they lock the rows that they change.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from cds_service.errors import StartRefusedError, StoreUnavailableError
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_WRITES = "readmit_writes"
+_MIGRATING = 7_236_001  # any number: names the advisory lock that migrations take on PostgreSQL
+
+
+class Database:
+    """What lies behind a SQLAlchemy URL."""
+
+    def __init__(self, url: str) -> None:
+        """Raises StartRefusedError where the URL or its driver cannot be used."""
+        try:
+            self.engine: AsyncEngine = create_async_engine(url, hide_parameters=True)
+        except (SQLAlchemyError, ImportError, ValueError):
+            raise StartRefusedError(_UNUSABLE) from None
+        self._writers = self.engine.execution_options(**{_WRITES: True})
+        # On SQLite one writer at a time: waiting here costs less than polling the file's lock.
+        self._turn: AbstractAsyncContextManager[None] = nullcontext()
+        self._readers = self.engine
+        if not self.is_sqlite:
+            self._readers = self.engine.execution_options(isolation_level="REPEATABLE READ")
+        else:
+            self._turn = asyncio.Lock()
+            event.listen(self.engine.sync_engine, "connect", _configure_sqlite)
+            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """SQLite, else PostgreSQL."""
+        return self.engine.dialect.name == "sqlite"
+
+    async def migrate(self) -> None:
+        """Bring the tables to the present version. Raises StartRefusedError."""
+        try:
+            async with self._turn, self._writers.begin() as connection:
+                if not self.is_sqlite:  # workers that start together migrate one after the other
+                    await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
+                await connection.run_sync(upgrade)
+        except (SQLAlchemyError, OSError):
+            await self.close()
+            raise StartRefusedError(_UNUSABLE) from None
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction, durable when the block is left. Raises StoreUnavailableError."""
+        try:
+            async with self._turn, self._writers.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError):
+            raise StoreUnavailableError(_UNWRITTEN) from None
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """One moment of the database, however long the block. Raises StoreUnavailableError."""
+        try:
+            async with self._readers.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError):
+            raise StoreUnavailableError(_UNREAD) from None
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self.engine.dispose()
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the Alembic migrations on an open connection."""
+    command.upgrade(migrations(connection), "head")
+
+
+def migrations(connection: Connection) -> Config:
+    """Alembic's configuration: our scripts, on this connection."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _configure_sqlite(connection: DBAPIConnection, _record: object) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself: _begin_sqlite does
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # docs/decisions/0013-audit.md
+    cursor.execute("PRAGMA secure_delete=ON")  # what is purged is overwritten
+    cursor.execute("PRAGMA busy_timeout=5000")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+_UNUSABLE = (
+    "The assessment store cannot be opened. Check READMIT_DATABASE (a SQLAlchemy URL such as"
+    " sqlite+aiosqlite:///readmit.sqlite), its driver, and that the place can be written."
+)
+_UNWRITTEN = "assessment store: the row could not be written. Try again; check the database."
+_UNREAD = "assessment store: it could not be read. Try again; check the database."

@@ -1,0 +1,23 @@
+"""Feedback entries: appended as received, each with its link; a comment goes to the sealed ones."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cds_service.storage.assessments import keep
+from cds_service.storage.chain import digest_of
+from cds_service.storage.links import add_link
+from cds_service.storage.tables import FEEDBACK
+from cds_service.storage.vault import Sealed
+
+
+async def add(connection: AsyncConnection, row: Mapping[str, Any], comment: Sealed | None) -> None:
+    """Write one entry, its comment and its link."""
+    uuid, tenant, received_at = row["uuid"], row["tenant"], row["received_at"]
+    statement = insert(FEEDBACK).values(dict(row)).returning(*FEEDBACK.c)
+    stored = dict((await connection.execute(statement)).mappings().one())
+    if comment:
+        await keep(connection, uuid, tenant, received_at, sealed=comment)
+    await add_link(connection, tenant, "feedback", uuid, at=received_at, digest=digest_of(stored))
