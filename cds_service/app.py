@@ -12,8 +12,15 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cds_service import metrics, probes
 from cds_service.dependencies import Clock, ServiceState, system_clock
-from cds_service.errors import FHIR_JSON, STATUS, ServiceError, operation_outcome
+from cds_service.errors import (
+    FHIR_JSON,
+    STATUS,
+    ServiceError,
+    StoreUnavailableError,
+    operation_outcome,
+)
 from cds_service.hooks.routes import router
 from cds_service.observability import (
     configure_logging,
@@ -26,6 +33,7 @@ from cds_service.services import offered
 from cds_service.settings import Settings
 from cds_service.storage.store import Store
 from cds_service.storage.vault import Vault
+from cds_service.tracing import OURS_ALONE
 from cds_service.trust.clients import clients_of
 from cds_service.trust.start import tenants_of
 from cds_service.web.routes import ehr_page_router
@@ -40,10 +48,10 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     services = offered(settings.bundles, tenants)
     state = ServiceState(settings, tenants, services, store, http, clients, clock)
     configure_logging(settings.log_level)
-    app = FastAPI(title="Readmit", lifespan=_lifespan, openapi_url=None)
+    app = FastAPI(title="Readmit", lifespan=_lifespan, openapi_url=None, telemetry=OURS_ALONE)
     app.state.service = state
     app.include_router(router)
-    app.add_api_route("/health", _health)
+    app.include_router(probes.router)
     if settings.dev:
         app.include_router(ehr_page_router(settings.examples, clock=clock))
     app.add_exception_handler(ServiceError, _refused)
@@ -64,18 +72,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state: ServiceState = app.state.service
     await state.store.migrate()
     bundles = {each.id: each.assessor.bundle.digest for each in state.services.values()}
+    metrics.serving(state.services.values())
     log_start(bundles=bundles, mapping=CATALOGUE.digest)
     yield
     await state.http.aclose()
     await state.store.close()
 
 
-async def _health() -> dict[str, str]:
-    return {"status": "ok"}
-
-
 async def _refused(_request: Request, error: Exception) -> Response:
     status, code = STATUS[type(error)] if isinstance(error, ServiceError) else (500, "exception")
+    if isinstance(error, StoreUnavailableError):
+        metrics.store_failed()
     return _outcome(status, code, str(error))
 
 
@@ -88,6 +95,7 @@ async def _not_routed(_request: Request, error: Exception) -> Response:
 
 
 def _outcome(status: int, code: str, diagnostics: str) -> Response:
+    metrics.refused(status, code)
     asked = {"www-authenticate": "Bearer"} if status == 401 else None
     return Response(operation_outcome(code, diagnostics), status, asked, media_type=FHIR_JSON)
 
@@ -117,7 +125,9 @@ class _Observed:
                 log_failure(error)
                 if not status:
                     await _unforeseen(request_id)(scope, receive, watched)
-            log_answer(status, (perf_counter() - started) * 1000)
+            seconds = perf_counter() - started
+            metrics.answered(getattr(scope.get("route"), "path", metrics.UNROUTED), status, seconds)
+            log_answer(status, seconds * 1000)
 
 
 def _unforeseen(request_id: str) -> Response:

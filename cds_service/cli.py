@@ -1,19 +1,16 @@
 """`readmit`: the command line of the service side."""
 
-import asyncio
-import socket
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import uvicorn
 from rich.console import Console
 
 from cds_service.batch.extract_command import extract_command
 from cds_service.errors import StartRefusedError
+from cds_service.serving import run
 from cds_service.settings import READMISSION, Settings
-from cds_service.storage.database import Database
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("extract")(extract_command)
@@ -42,16 +39,18 @@ def serve(
     dev: Annotated[
         bool | None, typer.Option("--dev", help="Serve the page that plays the EHR at /.")
     ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that share the port.")] = None,
 ) -> None:
     """Serve the CDS Hooks service. Every setting can also be READMIT_<NAME> in the environment."""
     given: dict[str, Any] = {"host": host, "port": port, "database": database, "dev": dev}
+    given["workers"] = workers
     given["bundles"] = dict(map(_named, bundle)) if bundle else None
     try:
         settings = settings_from(
             {name: value for name, value in given.items() if value is not None}
         )
         _console.print("Loading the bundle and the mapping ...")
-        run(settings)
+        run(settings, announce=lambda: _announce(settings))
     except StartRefusedError as refused:
         _console.print(f"Readmit does not start: {refused}", style="red", markup=False)
         raise typer.Exit(2) from None
@@ -75,39 +74,11 @@ def _named(bundle: str) -> tuple[str, Path]:
     return (name, Path(folder)) if found else (READMISSION, Path(bundle))
 
 
-def run(settings: Settings) -> None:
-    """Build the application and serve it until stopped."""
-    from cds_service.app import create_app
-
-    application = create_app(settings)
-    _check_port(settings)
-    asyncio.run(_migrate(settings.database))
+def _announce(settings: Settings) -> None:
     where = f"http://{settings.host}:{settings.port}"
     _console.print(f"Discovery: {where}/cds-services", markup=False)
     if settings.dev:
         _console.print(f"Click here: {where}/", style="bold green", markup=False)
-    uvicorn.run(
-        application, host=settings.host, port=settings.port, log_level="warning", access_log=False
-    )
-
-
-def _check_port(settings: Settings) -> None:
-    """Say so before announcing an address that another process answers."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError:
-            taken = f"port {settings.port} is taken; choose another with --port"
-            raise StartRefusedError(taken) from None
-
-
-async def _migrate(database: str) -> None:
-    """Before serving, so that a store which cannot be opened is a sentence and not a traceback."""
-    store = Database(database)
-    await store.migrate()
-    await store.close()
 
 
 def _errors(wrong: ValueError) -> list[Any]:

@@ -24,6 +24,11 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Address to listen on; beyond loopback only with tenants."
     )
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
+    workers: int = Field(
+        1,
+        ge=1,
+        description="Processes that share the port; each loads the bundles. As many as cores.",
+    )
     public_url: Url | None = Field(
         None,
         description="Base URL under which clients reach the service, such as"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from cds_service.hooks.call import HOOKS
+from cds_service.metrics import REGISTRY
 from cds_service.settings import Settings
 from docs.training_page import training_body
 from fhir_mapping.catalogue import CATALOGUE, Feature
@@ -71,6 +72,17 @@ def prefetch() -> str:
     return _page("Prefetch", text, "\n".join(parts))
 
 
+def metrics() -> str:
+    """What `GET /metrics` counts."""
+    rows = [(f"`{e.name}`", e.type, e.documentation) for e in REGISTRY.collect()]
+    text = (
+        "`GET /metrics` in the text format of Prometheus, summed over all workers. A counter ends in"
+        " `_total`, a histogram in `_bucket`, `_sum` and `_count`. Label values come from the"
+        " configuration and the code, never from a request.\n"
+    )
+    return _page("Metrics", text, _table(("name", "type", "meaning"), rows))
+
+
 def training() -> str:
     """The TOML of a training run."""
     text = (
@@ -85,6 +97,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "issues.md": issues,
     "settings.md": settings,
     "prefetch.md": prefetch,
+    "metrics.md": metrics,
     "training.md": training,
 }
 

@@ -8,6 +8,7 @@ import anyio.to_thread
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from cds_service import metrics
 from cds_service.assessment import Assessment, Assessor, Scored, assess, coverage_of
 from cds_service.dependencies import Body, Client, NewId, ServiceState, State
 from cds_service.errors import UnknownServiceError
@@ -17,6 +18,7 @@ from cds_service.hooks.schemas import Card, CardResponse, Discovery, Service
 from cds_service.observability import note
 from cds_service.records import gather
 from cds_service.services import Offered
+from cds_service.tracing import span
 from fhir_mapping.catalogue import CATALOGUE
 from fhir_mapping.prefetch import prefetch_templates
 
@@ -73,10 +75,13 @@ async def call_service(
     assessor = service.of(client)
     call = read_call(body, state.clock(), hooks=service.hooks)
     note(hook=call.hook, service_id=service.id, bundle=assessor.bundle.digest)
-    answered = await _answer(call, assessor)
-    row = _row(service_id, call, answered, assessor, perf_counter() - started)
-    row |= {"uuid": assessment_id, "tenant": client.name}
-    await state.store.add_assessment(row, _contents(answered))
+    with span("hook", service=service.id):
+        answered = await _answer(call, assessor)
+        row = _row(service_id, call, answered, assessor, perf_counter() - started)
+        row |= {"uuid": assessment_id, "tenant": client.name}
+        with span("store"):
+            await state.store.add_assessment(row, _contents(answered))
+    metrics.assessed(client.name, service.id, outcome=row["outcome"], reason=row["reason"])
     return Response(CardResponse(cards=answered.cards).wire(), media_type=JSON)
 
 
@@ -90,12 +95,12 @@ def _service(service_id: str, state: ServiceState) -> Offered:
 
 def answer(call: HookCall, assessor: Assessor) -> Answer:
     """The common case: from request to card."""
-    assessment = assess(
-        gather(call.prefetch, call.patient_id, encounter_id=call.encounter_id),
-        call.encounter_id,
-        call.received,
-        assessor=assessor,
-    )
+    with span("gather", keys=len(call.prefetch)) as said:
+        gathered = gather(call.prefetch, call.patient_id, encounter_id=call.encounter_id)
+        said("resources", len(gathered.resources))
+    with span("assess") as said:
+        assessment = assess(gathered, call.encounter_id, call.received, assessor=assessor)
+        said("outcome", "scored" if isinstance(assessment, Scored) else "not_scored")
     return Answer(assessment, cards_for(assessment, call.patient_id, assessor.bundle))
 
 

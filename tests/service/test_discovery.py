@@ -56,12 +56,6 @@ async def test_templates_use_only_tokens_that_the_hook_has_and_r4_sorting(
         assert "_sort:" not in query  # the specification's own example is DSTU2
 
 
-async def test_health_is_small(tmp_path: Path) -> None:
-    async with serving(tmp_path) as http:
-        answer = await http.get("/health")
-    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
-
-
 async def test_the_page_is_there_under_dev(tmp_path: Path) -> None:
     async with serving(tmp_path) as http:
         assert (await http.get("/")).status_code == 200
