@@ -31,9 +31,8 @@ from fhir_mapping.catalogue import CATALOGUE
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     """The service as configured. Raises StartRefusedError where it must not start so."""
     tenants = tenants_of(settings)
-    state = ServiceState(
-        settings, tenants, offered(settings.bundles, tenants), Store(settings.database), clock
-    )
+    services = offered(settings.bundles, tenants, critical_outcome=settings.critical_outcome)
+    state = ServiceState(settings, tenants, services, Store(settings.database), clock)
     configure_logging(settings.log_level)
     app = FastAPI(title="Readmit", lifespan=_lifespan, openapi_url=None)
     app.state.service = state

@@ -13,25 +13,15 @@ from cds_service.dependencies import Body, Client, ServiceState, State
 from cds_service.errors import UnknownServiceError
 from cds_service.hooks.call import HookCall, read_call
 from cds_service.hooks.cards import cards_for
-from cds_service.hooks.schemas import Card, CardResponse, Discovery, Service
+from cds_service.hooks.discovery import described
+from cds_service.hooks.schemas import Card, CardResponse, Discovery
 from cds_service.observability import note
 from cds_service.records import gather
 from cds_service.services import Offered
 from fhir_mapping.catalogue import CATALOGUE
-from fhir_mapping.prefetch import prefetch_templates
 
 JSON = "application/json"
 _LARGE = 256 * 1024
-_TITLE = "30-day readmission"
-_DESCRIPTION = (
-    "Says at discharge what is known of the patient's risk of an unplanned readmission within"
-    " 30 days, what drives it, and how much of the record it could see."
-)
-_REQUIREMENTS = (
-    "FHIR R4. patient and encounter (patient-view: patient and encounters) are required, else 412."
-    " Every other key that is left out costs the inputs that rest on it, and the card says so."
-    " The service reads no FHIR server."
-)
 
 router = APIRouter()
 
@@ -48,14 +38,7 @@ class Answer:
 def discovery(state: State, client: Client) -> Response:
     """CDS Hooks 2.0, Discovery: each service under each of its hooks."""
     listed = [
-        Service(
-            hook=hook,
-            id=service.id,
-            title=_TITLE,
-            description=_DESCRIPTION,
-            prefetch=prefetch_templates(hook, service.of(client).profile),
-            usage_requirements=_REQUIREMENTS,
-        )
+        described(service, hook, client)
         for service in state.services.values()
         for hook in service.hooks
     ]
@@ -86,12 +69,10 @@ def _service(service_id: str, state: ServiceState) -> Offered:
 
 def answer(call: HookCall, assessor: Assessor) -> Answer:
     """The common case: from request to card."""
-    assessment = assess(
-        gather(call.prefetch, call.patient_id, encounter_id=call.encounter_id),
-        call.encounter_id,
-        call.received,
-        assessor=assessor,
+    found = gather(
+        call.prefetch, call.patient_id, encounter_id=call.encounter_id, asked=assessor.asked
     )
+    assessment = assess(found, call.encounter_id, call.received, assessor=assessor)
     return Answer(assessment, cards_for(assessment, call.patient_id, assessor.bundle))
 
 

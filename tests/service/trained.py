@@ -16,7 +16,7 @@ import torch
 
 from cds_service.assessment import Assessor
 from fhir_mapping.catalogue import CATALOGUE, Feature
-from model.bundle import SAMPLES, SCORES, BaseRate, Bundle, Manifest, as_json, load_bundle
+from model.bundle import FORMAT, SAMPLES, SCORES, BaseRate, Bundle, Manifest, as_json, load_bundle
 from model.bundle import write_bundle as write
 from model.calibration import Calibrator
 from model.classifier import Classifier
@@ -49,6 +49,7 @@ TAKEN = (
 FLOORS = {"history": 0.6, "diagnoses": 0.6, "this_stay": 0.3}
 NOTICE = "Weights drawn for a test. Not for clinical use."
 MANIFEST = Manifest(
+    format=FORMAT,
     name="small",
     version="0.1.0",
     created=datetime.date(2026, 11, 21),
