@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Literal
 
 from cds_service.records import Gathered
-from cds_service.tasks import RULES, TaskRules
+from cds_service.tasks import RULES, TaskRules, inputs_of
 from fhir_mapping.catalogue import CATALOGUE, COVERAGE_GROUPS
 from fhir_mapping.errors import PatientError
 from fhir_mapping.extract import Coverage, FeatureVector, extract
@@ -70,14 +70,9 @@ Assessment = Scored | NotScored
 
 
 def coverage_of(vector: FeatureVector, bundle: Bundle) -> Coverage:
-    """The inputs that are known, of those that the bundle's network takes.
-
-    Point scores are counted from events and take no vector: for them it is the whole catalogue.
-    """
-    if bundle.manifest.kind == "published_scores":
-        return vector.coverage
+    """The inputs of the bundle that are known."""
     groups = dict.fromkeys(COVERAGE_GROUPS, (0, 0))
-    for name in bundle.manifest.features:
+    for name in inputs_of(bundle.manifest):
         known, total = groups[CATALOGUE[name].coverage_group]
         seen = vector[name] not in (None, "unknown")
         groups[CATALOGUE[name].coverage_group] = (known + seen, total + 1)

@@ -49,14 +49,16 @@ class TaskRules:
         return NoStay(f"several_open_{self.called}s" if found else f"no_open_{self.called}")
 
     def asked(self, manifest: Manifest) -> tuple[str, ...]:
-        """The features whose sources a client is asked for.
+        """The features whose sources a client is asked for."""
+        return (*inputs_of(manifest), *self.reads)
 
-        Point scores alone are counted from events: what they rest on is told of the whole
-        catalogue.
-        """
-        if manifest.kind == "published_scores":
-            return CATALOGUE.names
-        return (*manifest.features, *self.reads)
+
+def inputs_of(manifest: Manifest) -> tuple[str, ...]:
+    """The features that count as a bundle's inputs.
+
+    Point scores are counted from events and take no vector: for them it is the whole catalogue.
+    """
+    return CATALOGUE.names if manifest.kind == "published_scores" else manifest.features
 
 
 def _stay(history: PatientHistory, encounter_id: str, now: datetime, _: Manifest) -> Indexed:
