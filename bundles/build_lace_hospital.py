@@ -20,7 +20,7 @@ from pathlib import Path
 from fhir_mapping.catalogue import CATALOGUE
 from model import BaseRate, Manifest, PointClass, PublishedScore, Sample, write_bundle
 from model.bundle import CATALOGUE as CATALOGUE_CSV
-from model.bundle import MODEL_CARD, SAMPLES, SCORES, as_json
+from model.bundle import FORMAT, MODEL_CARD, SAMPLES, SCORES, as_json
 
 SHIPPED = Path(__file__).parent / "lace-hospital"
 
@@ -111,6 +111,7 @@ SAMPLED = (
 def manifest() -> Manifest:
     """What the bundle is; `files` is filled in when it is written."""
     return Manifest(
+        format=FORMAT,
         name="lace-hospital",
         version="1.0.0",
         created=datetime.date(2026, 11, 21),

@@ -45,7 +45,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     tenants = tenants_of(settings)
     store, http = Store(settings.database, Vault(settings.storage_keys)), httpx.AsyncClient()
     clients = clients_of(settings, tenants, store=store, http=http)
-    services = offered(settings.bundles, tenants)
+    services = offered(settings.bundles, tenants, critical_outcome=settings.critical_outcome)
     state = ServiceState(settings, tenants, services, store, http, clients, clock)
     configure_logging(settings.log_level)
     app = FastAPI(title="Readmit", lifespan=_lifespan, openapi_url=None, telemetry=OURS_ALONE)

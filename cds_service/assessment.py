@@ -6,18 +6,19 @@ The hook, the SMART page and the batch job all call `assess`, so they cannot dis
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 
 from cds_service.records import Gathered
+from cds_service.tasks import RULES, TaskRules, inputs_of
 from fhir_mapping.catalogue import CATALOGUE, COVERAGE_GROUPS
 from fhir_mapping.errors import PatientError
 from fhir_mapping.extract import Coverage, FeatureVector, extract
 from fhir_mapping.history import IndexStay, NoStay, PatientHistory, Source
-from fhir_mapping.outcomes import eligible
-from fhir_mapping.profiles import Profile
+from fhir_mapping.prefetch import Template, templates
+from fhir_mapping.profiles import Profile, load_profile
 from fhir_mapping.reading import history_of
-from fhir_mapping.scores import PointScore, hospital, lace
-from fhir_mapping.stay import index_stay, open_stays
+from fhir_mapping.scores import PointScore
 from model.bundle import Bundle
 from model.published import PointClass, PublishedScore
 from model.scoring import Score, Scorer
@@ -69,14 +70,9 @@ Assessment = Scored | NotScored
 
 
 def coverage_of(vector: FeatureVector, bundle: Bundle) -> Coverage:
-    """The inputs that are known, of those that the bundle's network takes.
-
-    Point scores are counted from events and take no vector: for them it is the whole catalogue.
-    """
-    if bundle.manifest.kind == "published_scores":
-        return vector.coverage
+    """The inputs of the bundle that are known."""
     groups = dict.fromkeys(COVERAGE_GROUPS, (0, 0))
-    for name in bundle.manifest.features:
+    for name in inputs_of(bundle.manifest):
         known, total = groups[CATALOGUE[name].coverage_group]
         seen = vector[name] not in (None, "unknown")
         groups[CATALOGUE[name].coverage_group] = (known + seen, total + 1)
@@ -94,10 +90,21 @@ class Assessor:
     site_base_rate: float | None = None
 
     @property
+    def rules(self) -> TaskRules:
+        """The rules of the bundle's task."""
+        return RULES[self.bundle.manifest.task]
+
+    @cached_property
+    def asked(self) -> tuple[Template, ...]:
+        """What a client is asked for, and what is read of what it sends."""
+        profile = self.profile or load_profile("us_core")
+        return templates(profile, self.rules.asked(self.bundle.manifest))
+
+    @property
     def base_rate(self) -> BaseRate | None:
-        """The site's rate, as set; else the bundle's."""
-        if self.site_base_rate is not None:
-            outcome = "readmission within 30 days"
+        """The site's rate, as set and of this task's outcome; else the bundle's."""
+        outcome = self.rules.site_rate
+        if outcome and self.site_base_rate is not None:
             return BaseRate(self.site_base_rate, "site", outcome, "this site, as configured")
         rate = self.bundle.manifest.base_rate
         return BaseRate(rate.value, "bundle", rate.outcome, rate.cohort) if rate else None
@@ -106,7 +113,8 @@ class Assessor:
 def assess(
     gathered: Gathered, encounter_id: str | None, now: datetime, *, assessor: Assessor
 ) -> Assessment:
-    """Assess the stay of `encounter_id` as of `now` or its end; without an id the one open stay.
+    """Assess the visit `encounter_id` as of the clock of the bundle's task, at the latest `now`;
+    without an id the one that is in progress.
 
     `now` is the caller's clock, aware, read once per request.
     """
@@ -114,28 +122,29 @@ def assess(
         history = history_of(gathered.resources, profile=assessor.profile, issues=gathered.issues)
     except PatientError:
         return NotScored(encounter_id, "patient_unknown", gathered.sources)
-    chosen = encounter_id or _open_stay(history)
+    chosen = encounter_id or assessor.rules.open_visit(history)
     if isinstance(chosen, NoStay):
         return NotScored(None, chosen.reason, gathered.sources)
-    stay = index_stay(history, chosen, now)
+    stay = assessor.rules.index(history, chosen, now, assessor.bundle.manifest)
     if isinstance(stay, NoStay):
         return NotScored(chosen, stay.reason, gathered.sources)
-    return _assess_stay(history, stay, gathered.sources, assessor)
-
-
-def _open_stay(history: PatientHistory) -> str | NoStay:
-    found = open_stays(history)
-    if len(found) == 1:
-        return found[0].id
-    return NoStay("several_open_stays" if found else "no_open_stay")
+    return _assess_stay(history, stay, gathered.sources, now, assessor=assessor)
 
 
 def _assess_stay(
-    history: PatientHistory, stay: IndexStay, sources: Mapping[str, Source], assessor: Assessor
+    history: PatientHistory,
+    stay: IndexStay,
+    sources: Mapping[str, Source],
+    now: datetime,
+    *,
+    assessor: Assessor,
 ) -> Assessment:
     vector = extract(history, stay, sources)
-    baselines = _baselines(history, stay, sources, assessor.bundle)
-    reason, missing = _refusal(history, stay, vector, baselines, assessor.bundle)
+    outside = assessor.rules.outside(history, stay, vector, now)
+    baselines = tuple(
+        _baseline(count(history, stay, sources), assessor.bundle) for count in assessor.rules.beside
+    )
+    reason, missing = (outside, ()) if outside else _lacking(vector, baselines, assessor.bundle)
     if reason:
         return NotScored(stay.visit.id, reason, sources, missing, vector)
     return Scored(
@@ -148,31 +157,16 @@ def _assess_stay(
     )
 
 
-def _baselines(
-    history: PatientHistory, stay: IndexStay, sources: Mapping[str, Source], bundle: Bundle
-) -> tuple[Baseline, ...]:
-    return tuple(_baseline(count(history, stay, sources), bundle) for count in (lace, hospital))
-
-
 def _baseline(score: PointScore, bundle: Bundle) -> Baseline:
     published = bundle.published[score.name]
     reading = None if score.points is None else published.read(score.points)
     return Baseline(score, published, reading)
 
 
-def _refusal(
-    history: PatientHistory,
-    stay: IndexStay,
-    vector: FeatureVector,
-    baselines: tuple[Baseline, ...],
-    bundle: Bundle,
+def _lacking(
+    vector: FeatureVector, baselines: tuple[Baseline, ...], bundle: Bundle
 ) -> tuple[str | None, tuple[str, ...]]:
-    """Outside the population, below a floor, or without what the score needs: first that holds."""
-    outside = eligible(history, stay)
-    if outside:
-        return outside, ()
-    if vector["hosp_los_days"] is None:
-        return "length_of_stay_implausible", ()
+    """Below a floor, or without what the score needs: first that holds."""
     thin = tuple(_below_floor(vector, bundle))
     if thin:
         return "below_coverage_floor", thin

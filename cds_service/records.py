@@ -66,15 +66,19 @@ class _Answer:
 
 
 def gather(
-    prefetch: Mapping[str, msgspec.Raw], patient_id: str, *, encounter_id: str | None
+    prefetch: Mapping[str, msgspec.Raw],
+    patient_id: str,
+    *,
+    encounter_id: str | None,
+    asked: Iterable[Template] = PREFETCH,
 ) -> Gathered:
-    """Read every key that was asked for. Raises DataMissingError or WrongPatientError.
+    """Read every key that was asked for, and no other. Raises DataMissingError or WrongPatientError.
 
     Without `encounter_id` the stay is looked for among all encounters, so these are required.
     """
     answers = {
         template.key: _answer(template, prefetch.get(template.key), patient_id)
-        for template in PREFETCH
+        for template in asked
     }
     gathered = Gathered(
         resources=tuple(_once(answers)),

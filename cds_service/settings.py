@@ -38,6 +38,12 @@ class Settings(BaseSettings):
         {READMISSION: Path("bundles/demo")},
         description="Service id -> folder of the bundle that answers under it, as a JSON object.",
     )
+    critical_outcome: bool = Field(
+        False,
+        description="Serve bundles of the task critical_outcome: intensive care soon after leaving"
+        " the ED, or death in hospital. Such time-critical predictions are a regulated use; turning"
+        " this on is the site's decision, and the site answers for it.",
+    )
     tenants: Path | None = Field(
         None, description="File that says which clients are trusted: docs/reference/tenants.md."
     )

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import cached_property
 
 from fhir_mapping import complaints, demographics, diagnoses, measurements, medication, utilisation
@@ -67,6 +67,7 @@ class FeatureVector:
     """The 105 values in catalogue order, None where missing, with all that explains them.
 
     Numeric and binary values are floats in the catalogue's unit, categories are level names.
+    `zone`: the stay's own, for times that people read.
     """
 
     values: tuple[Value, ...]
@@ -76,6 +77,7 @@ class FeatureVector:
     timing: Timing
     profile: str
     profile_detected: bool
+    zone: tzinfo
 
     def __getitem__(self, name: str) -> Value:
         return self.values[CATALOGUE.names.index(name)]
@@ -122,6 +124,7 @@ def extract(history: PatientHistory, stay: IndexStay, sources: Sources) -> Featu
         timing=stay.timing,
         profile=history.profile,
         profile_detected=history.profile_detected,
+        zone=stay.zone,
     )
 
 

@@ -98,26 +98,32 @@ def died_within_30d(history: PatientHistory, discharge: datetime) -> bool | None
     when."""
     if history.person.deceased and history.person.deceased_on is None:
         return None
-    return _died_by(history, discharge + _WITHIN)
+    return died_by(history, discharge + _WITHIN)
 
 
-def _person_reason(history: PatientHistory, stay: IndexStay) -> str | None:
-    person = history.person
-    if stay.visit.newborn:
-        return "newborn"
-    if person.birth is None:
+def not_adult(history: PatientHistory, moment: datetime) -> str | None:
+    """`age_unknown` or `under_18` at a moment; None for an adult."""
+    birth = history.person.birth
+    if birth is None:
         return "age_unknown"
-    if age_at(person.birth, stay.t0, history.zone) < ADULT:
-        return "under_18"
-    return "deceased" if _died_by(history, stay.prediction_time) else None
+    return "under_18" if age_at(birth, moment, history.zone) < ADULT else None
 
 
-def _died_by(history: PatientHistory, moment: datetime) -> bool:
+def died_by(history: PatientHistory, moment: datetime) -> bool:
     """By date: many systems keep only the day of a death, or write its last second."""
     person, zone = history.person, history.zone
     if person.deceased_on is None:
         return person.deceased
     return person.deceased_on.earliest.astimezone(zone).date() <= moment.astimezone(zone).date()
+
+
+def _person_reason(history: PatientHistory, stay: IndexStay) -> str | None:
+    if stay.visit.newborn:
+        return "newborn"
+    reason = not_adult(history, stay.t0)
+    if reason:
+        return reason
+    return "deceased" if died_by(history, stay.prediction_time) else None
 
 
 def _stay_reason(stay: IndexStay, rules: Rules) -> str | None:

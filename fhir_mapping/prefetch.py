@@ -4,9 +4,11 @@ CDS Hooks 2.0, Prefetch Template. One key for each resource type the features re
 date arithmetic, so the newest `_count` are asked for, and a full page counts as `partial`.
 """
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from fhir_mapping.catalogue import CATALOGUE
+from fhir_mapping.catalogue import CATALOGUE, Feature
+from fhir_mapping.derived import INPUTS
 from fhir_mapping.profiles import Profile, load_profile
 
 _PANEL = "blood_pressure_panel"
@@ -45,34 +47,46 @@ class Template:
     count: int | None = None
 
 
-def templates(profile: Profile) -> tuple[Template, ...]:
-    """Every key in the order it is asked for; the codes are LOINC's and the site's own."""
+def templates(profile: Profile, names: Collection[str] = CATALOGUE.names) -> tuple[Template, ...]:
+    """What the features of these names read, in the order it is asked for; the codes are LOINC's
+    and the site's own. Patient and encounters are always asked for: without them there is no stay.
+    """
     patient = Template("patient", "Patient", "Patient/{{context.patientId}}", required=True)
     index = Template("encounter", "Encounter", "Encounter/{{context.encounterId}}", required=True)
-    read = {source for feature in CATALOGUE for source in feature.sources}
-    searches = (_search(kind, key, profile) for kind, key in _KEYS.items() if kind in read)
+    needed = frozenset[str]().union(*map(_read_for, names))
+    features = [feature for feature in CATALOGUE if feature.name in needed]
+    read = {source for feature in features for source in feature.sources} | {"Encounter"}
+    searches = (
+        _search(kind, key, profile, features) for kind, key in _KEYS.items() if kind in read
+    )
     return (patient, index, *searches)
 
 
-def _search(resource_type: str, key: str, profile: Profile) -> Template:
+def _read_for(name: str) -> frozenset[str]:
+    """The feature itself and, where it is derived, all that it is worked out from."""
+    feature = CATALOGUE[name]
+    inputs = INPUTS[feature.reduce] if feature.derived else ()
+    return frozenset((name,)).union(*map(_read_for, inputs))
+
+
+def _search(
+    resource_type: str, key: str, profile: Profile, features: Iterable[Feature]
+) -> Template:
     count = _COUNT.get(resource_type, _USUAL_COUNT)
     page = f"&_count={count}"
     if resource_type == "Location":
         query = f"Encounter?{_PATIENT}&_sort=-date&_include=Encounter:location{page}"
         return Template(key, resource_type, query, count=count)
-    query = (
-        f"{resource_type}?{_PATIENT}{_codes(resource_type, profile)}{_SORT.get(resource_type, '')}"
-    )
+    codes = _codes(profile, features) if resource_type == "Observation" else ""
+    query = f"{resource_type}?{_PATIENT}{codes}{_SORT.get(resource_type, '')}"
     if resource_type.startswith("Medication"):
         query += f"&_include={resource_type}:medication"
     return Template(key, resource_type, query + page, count=count)
 
 
-def _codes(resource_type: str, profile: Profile) -> str:
+def _codes(profile: Profile, features: Iterable[Feature]) -> str:
     """Only the measures that a feature reads; a blood pressure may come as its panel."""
-    if resource_type != "Observation":
-        return ""
-    read = {measure for feature in CATALOGUE for measure in feature.reads} | {_PANEL}
+    read = {measure for feature in features for measure in feature.reads} | {_PANEL}
     tokens = [
         f"{system}|{code}" for (system, code), name in profile.measures.items() if name in read
     ]
@@ -82,10 +96,10 @@ def _codes(resource_type: str, profile: Profile) -> str:
 PREFETCH = templates(load_profile("us_core"))
 
 
-def prefetch_templates(hook: str, profile: Profile | None = None) -> dict[str, str]:
-    """Key -> query for a hook. `patient-view` has no encounter to ask for by id."""
+def prefetch_templates(hook: str, asked: Iterable[Template] = PREFETCH) -> dict[str, str]:
+    """Key -> query for a hook. `patient-view` need not name an encounter that could be asked for."""
     return {
         template.key: template.query
-        for template in (templates(profile) if profile else PREFETCH)
-        if hook == "encounter-discharge" or template.key != "encounter"
+        for template in asked
+        if hook != "patient-view" or template.key != "encounter"
     }

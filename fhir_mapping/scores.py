@@ -21,6 +21,11 @@ from fhir_mapping.readings import Context, Diagnosis, Reading, written
 from fhir_mapping.utilisation import ed_visits_in
 from fhir_mapping.windows import Span
 
+READS = (
+    "hosp_los_days", "admission_type", "cci_chf", "n_ed_365d", "n_hosp_365d", "hemoglobin_last",
+    "oncology_service", "sodium_last", "procedure_any",
+)  # fmt: skip
+"""A feature for each item of the two scores, or one that rests on the same resources."""
 _SIX_MONTHS = timedelta(days=183)
 _HISTORY = "1825d"
 _ACUTE = ("emergency", "urgent")

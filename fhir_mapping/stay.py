@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 
-from fhir_mapping.history import DataIssue, IndexStay, NoStay, PatientHistory, Visit
+from fhir_mapping.history import DataIssue, IndexStay, NoStay, PatientHistory, Role, Visit
 
-_DEAD_STATUS = frozenset(("cancelled", "entered-in-error"))
+DEAD_STATUS = frozenset(("cancelled", "entered-in-error"))
 _OPEN_STATUS = frozenset(("in-progress", "onleave", "arrived", "triaged"))
 _ED_ENDS_BEFORE = timedelta(hours=6)
 _ED_ENDS_AFTER = timedelta(hours=2)
@@ -39,14 +39,14 @@ def index_stay(history: PatientHistory, encounter_id: str, now: datetime) -> Ind
         ed_start=ed_start,
         ed_end=_departure(ed_visits, prediction_time),
         zone=history.zone if visit.start.offset is None else timezone(visit.start.offset),
-        issues=tuple(_noticed(visit, finished, now)),
+        issues=tuple(noticed(visit, finished, now)),
     )
 
 
-def open_stays(history: PatientHistory) -> tuple[Visit, ...]:
-    """The hospital stays in progress, in order of their ids."""
-    stays = (v for v in history.visits if v.role == "hospital" and v.status in _OPEN_STATUS)
-    return tuple(sorted(stays, key=lambda each: each.id))
+def open_visits(history: PatientHistory, role: Role) -> tuple[Visit, ...]:
+    """The visits of a role that are in progress, in order of their ids."""
+    found = (each for each in history.visits if each.role == role and each.status in _OPEN_STATUS)
+    return tuple(sorted(found, key=lambda each: each.id))
 
 
 def finished_stays(history: PatientHistory, now: datetime) -> Iterator[IndexStay]:
@@ -59,13 +59,13 @@ def finished_stays(history: PatientHistory, now: datetime) -> Iterator[IndexStay
 
 def happened(visit: Visit) -> bool:
     """True for a visit that took or takes place: not planned, cancelled or entered in error."""
-    return visit.start is not None and visit.status not in (_DEAD_STATUS | {"planned"})
+    return visit.start is not None and visit.status not in (DEAD_STATUS | {"planned"})
 
 
 def _refusal(visit: Visit | None) -> str | None:
     if visit is None:
         return "encounter_unknown"
-    if visit.status in _DEAD_STATUS:
+    if visit.status in DEAD_STATUS:
         return "encounter_cancelled"
     if visit.role != "hospital":
         return "not_inpatient"
@@ -78,7 +78,8 @@ def _refusal(visit: Visit | None) -> str | None:
     return None
 
 
-def _noticed(visit: Visit, finished: bool, now: datetime) -> Iterable[DataIssue]:
+def noticed(visit: Visit, finished: bool, now: datetime) -> Iterable[DataIssue]:
+    """What a person should know of the times of the index visit."""
     if not finished and visit.end:
         late = visit.end.latest > now
         yield DataIssue("estimated_end_ignored" if late else "end_of_unfinished_stay", "Encounter")

@@ -26,6 +26,7 @@ SCORES = "published_scores.json"
 SAMPLES = "samples.json"
 
 Kind = Literal["published_scores", "trained"]
+Task = Literal["readmission_30d", "critical_outcome"]
 _ALWAYS = (CATALOGUE, MODEL_CARD, SCORES, SAMPLES)
 REQUIRED: Mapping[Kind, tuple[str, ...]] = {
     "published_scores": _ALWAYS,
@@ -46,17 +47,23 @@ class BaseRate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: _Words
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the bundle is, whom it is for, and the SHA-256 of every other file in the folder."""
+class Manifest(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
+    """What the bundle is, whom it is for, and the SHA-256 of every other file in the folder.
 
-    format: Literal[1] = FORMAT
+    `variant`: of critical_outcome, the moment as of which it predicts; left out where it is None.
+    """
+
+    format: Literal[1]
     name: _Words
     version: _Words
     created: datetime.date
     title: _Words
     notice: _Words
     kind: Kind
-    task: Literal["readmission_30d", "critical_outcome"]
+    task: Task
+    variant: Literal["triage", "ed_departure"] | None = None
     hooks: tuple[str, ...]
     population: _Words
     mapping_digest: _Digest

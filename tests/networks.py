@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from model import Manifest
-from model.bundle import as_json
+from model.bundle import FORMAT, as_json
 from model.calibration import Calibrator
 from model.classifier import Classifier
 from model.folded import FoldedNetwork, fold
@@ -172,6 +172,7 @@ def weight_bytes(members: Sequence[Classifier]) -> bytes:
 
 REFERENCE_VALUES: tuple[Value, ...] = (60.0, 0.0, 125.0, "walk", None, 0.0, "medical", 5.0)
 MANIFEST = Manifest(
+    format=FORMAT,
     name="small-network",
     version="1",
     created=datetime.date(2026, 11, 21),

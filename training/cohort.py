@@ -14,10 +14,11 @@ import msgspec
 import polars
 
 from fhir_mapping.catalogue import CATALOGUE
+from fhir_mapping.emergency import features_known_at
 from fhir_mapping.outcomes import Rules
 from model.schema import Schema
 from training.cohorts.critical_rows import LABELS as CRITICAL_LABELS
-from training.cohorts.critical_rows import feature_names, harvest_critical
+from training.cohorts.critical_rows import harvest_critical
 from training.cohorts.files import (
     DONE,
     NOTE_COLUMNS,
@@ -78,7 +79,7 @@ class CohortSettings:
     def schema(self) -> Schema:
         """The features of the task."""
         if self.variant:
-            return catalogue_schema(feature_names(self.variant))
+            return catalogue_schema(features_known_at(self.variant))
         return catalogue_schema()
 
 

@@ -181,6 +181,7 @@ def _facts(experiment: Experiment, today: date) -> RunFacts:
     return RunFacts(
         title=stated.title,
         task=settings.task,
+        variant=settings.variant if settings.task == "critical_outcome" else "",
         bundle=f"{stated.name} {stated.version}",
         data_source=source_in_words(settings),
         synthetic=stated.synthetic,

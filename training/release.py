@@ -17,6 +17,7 @@ from torch import Tensor
 from fhir_mapping.catalogue import CATALOGUE, COVERAGE_GROUPS
 from model.bundle import CATALOGUE as CATALOGUE_FILE
 from model.bundle import (
+    FORMAT,
     MODEL_CARD,
     SAMPLES,
     SCORES,
@@ -50,7 +51,10 @@ from training.settings import Settings
 from training.stages import logits_for, network_of
 from training.tables import Floats, Table
 
-_HOOKS = {"readmission_30d": ("encounter-discharge", "patient-view"), "critical_outcome": ()}
+_HOOKS = {
+    "readmission_30d": ("encounter-discharge", "patient-view"),
+    "critical_outcome": ("encounter-start", "patient-view"),
+}
 _SAMPLES = 8
 _BINS = 10
 _LEAST = 20  # stays behind anything that a bundle says of values
@@ -106,6 +110,7 @@ def _manifest(experiment: Experiment, created: date) -> Manifest:
     labels = experiment.train.labels[settings.label]
     known = labels[~numpy.isnan(labels)]
     return Manifest(
+        format=FORMAT,
         name=stated.name,
         version=stated.version,
         created=created,
@@ -113,6 +118,7 @@ def _manifest(experiment: Experiment, created: date) -> Manifest:
         notice=stated.notice,
         kind="trained",
         task=settings.task,
+        variant=settings.variant if settings.task == "critical_outcome" else None,
         hooks=_HOOKS[settings.task],
         population=stated.population,
         mapping_digest=CATALOGUE.digest,

@@ -16,21 +16,19 @@ from cds_service.assessment import (
     Scored,
     coverage_of,
 )
-from cds_service.hooks.estimate import estimate, estimate_facts, estimate_summary, what_moves
+from cds_service.hooks.estimate import estimate, estimate_facts, what_moves
 from cds_service.hooks.schemas import Card, Source
+from cds_service.hooks.task_wording import wording_of
 from cds_service.hooks.wording import (
     BESIDE,
     DATED,
-    GROUPS,
-    LIMITS,
-    REASONS,
     SOURCES,
-    TIMINGS,
     WHEN,
     listed,
     percent,
     plain,
 )
+from cds_service.tasks import inputs_of
 from fhir_mapping.catalogue import CATALOGUE, Feature
 from fhir_mapping.extract import FeatureVector
 from fhir_mapping.history import DataIssue, tally
@@ -38,7 +36,6 @@ from fhir_mapping.history import Source as ReadState
 from fhir_mapping.scores import Component
 from model.bundle import Bundle
 
-EXTENSION = "org.readmit.readmission"
 _NAMESPACE = uuid.UUID("6a3c7f0e-8d5b-5c1f-9f39-4f6d2f1b7a55")
 _TITLES = {"lace": "LACE", "hospital": "HOSPITAL"}
 _SHORT_DIGEST = 12
@@ -51,7 +48,7 @@ def cards_for(assessment: Assessment, patient_id: str, bundle: Bundle) -> list[C
         indicator, summary = _indicator(assessment), _scored_summary(assessment, bundle)
         parts = list(_scored_detail(assessment, bundle))
     else:
-        indicator, summary = "info", f"Readmission risk not scored: {_short(assessment)}"
+        indicator, summary = "info", _not_scored_summary(assessment, bundle)
         parts = list(_not_scored_detail(assessment, bundle))
     detail = "\n\n".join(parts)
     card = Card(
@@ -60,7 +57,7 @@ def cards_for(assessment: Assessment, patient_id: str, bundle: Bundle) -> list[C
         detail=detail,
         indicator=indicator,
         source=Source(label=f"Readmit - {bundle.manifest.title}"),
-        extension={EXTENSION: facts(assessment, bundle)},
+        extension={wording_of(bundle).extension: facts(assessment, bundle)},
     )
     return [card]
 
@@ -73,6 +70,7 @@ def facts(assessment: Assessment, bundle: Bundle) -> dict[str, Any]:
         "reason": None if isinstance(assessment, Scored) else assessment.reason,
         "bundle_digest": bundle.digest,
         "mapping_digest": CATALOGUE.digest,
+        "variant": bundle.manifest.variant,
         "sources": dict(assessment.sources),
     }
     if isinstance(assessment, Scored):
@@ -107,7 +105,7 @@ def _indicator(scored: Scored) -> Any:
 
 def _scored_summary(scored: Scored, bundle: Bundle) -> str:
     if scored.score.probability is not None:
-        return estimate_summary(scored, scored.score.probability, bundle)
+        return wording_of(bundle).summary(scored, scored.score.probability, bundle)
     parts = listed([_in_short(each) for each in scored.baselines])
     coverage = coverage_of(scored.vector, bundle)
     inputs = f"{coverage.known} of {coverage.total} inputs"
@@ -121,14 +119,16 @@ def _in_short(baseline: Baseline) -> str:
     return f"{name} {baseline.score.points} of {most} ({baseline.reading.label})"
 
 
-def _short(not_scored: NotScored) -> str:
-    return REASONS[not_scored.reason]
+def _not_scored_summary(not_scored: NotScored, bundle: Bundle) -> str:
+    words = wording_of(bundle)
+    return f"{words.not_scored}: {words.reasons[not_scored.reason]}"
 
 
 def _scored_detail(scored: Scored, bundle: Bundle) -> Iterator[str]:
     yield from _head(scored, bundle)
-    drivers = list(_drivers(scored.baselines))
-    yield "**What adds points**\n\n" + "\n".join(drivers or ["- Nothing that the scores count"])
+    if scored.baselines:
+        drivers = list(_drivers(scored.baselines)) or ["- Nothing that the scores count"]
+        yield "**What adds points**\n\n" + "\n".join(drivers)
     yield from _basis(scored.vector, scored.sources, bundle)
     incomplete = [each for each in scored.baselines if each.reading is None]
     for each in incomplete:
@@ -149,15 +149,17 @@ def _head(scored: Scored, bundle: Bundle) -> Iterator[str]:
     yield estimate(scored.score, probability, bundle)
     yield from compared
     yield what_moves(scored.score, scored.vector, bundle.manifest.features)
-    yield f"{BESIDE}\n\n{points}"
+    if scored.baselines:
+        yield f"{BESIDE}\n\n{points}"
 
 
 def _not_scored_detail(not_scored: NotScored, bundle: Bundle) -> Iterator[str]:
+    words = wording_of(bundle)
     if bundle.manifest.kind == "trained":
         yield f"**{plain(bundle.manifest.notice)}**"
-    yield f"**Not scored:** {REASONS[not_scored.reason]}. This is not a low risk."
+    yield f"**Not scored:** {words.reasons[not_scored.reason]}. This is not a low risk."
     if not_scored.missing:
-        names = [plain(GROUPS.get(name, name)) for name in not_scored.missing]
+        names = [plain(words.groups.get(name, name)) for name in not_scored.missing]
         yield f"**What is missing:** {listed(names)}."
     if not_scored.vector:
         yield from _basis(not_scored.vector, not_scored.sources, bundle)
@@ -217,15 +219,15 @@ def _date(item: Component) -> str:
 def _basis(
     vector: FeatureVector, sources: Mapping[str, ReadState], bundle: Bundle
 ) -> Iterator[str]:
-    coverage = coverage_of(vector, bundle)
-    groups = [f"{GROUPS[name]} {known}/{total}" for name, (known, total) in coverage.groups.items()]
+    coverage, words = coverage_of(vector, bundle), wording_of(bundle)
+    groups = [f"{words.groups[name]} {n}/{total}" for name, (n, total) in coverage.groups.items()]
     yield f"**Based on {coverage.known} of {coverage.total} inputs:** {listed(groups)}."
     yield from _unread(sources)
-    yield from _absent(vector, sources)
+    yield from _absent(vector, sources, bundle)
     if vector.issues:
         noticed = [_noticed(each) for each in _by_resource(vector)]
         yield f"**Noticed in the data:** {listed(noticed)}."
-    yield f"**When:** {TIMINGS[vector.timing]}"
+    yield f"**When:** {words.timing(vector, bundle)}"
 
 
 def _unread(sources: Mapping[str, ReadState]) -> Iterator[str]:
@@ -235,12 +237,16 @@ def _unread(sources: Mapping[str, ReadState]) -> Iterator[str]:
             yield f"**{words}:** {listed(types)}."
 
 
-def _absent(vector: FeatureVector, sources: Mapping[str, ReadState]) -> Iterator[str]:
+def _absent(
+    vector: FeatureVector, sources: Mapping[str, ReadState], bundle: Bundle
+) -> Iterator[str]:
     """What was looked for and is not there: not what was never read, and no score of ours."""
+    inputs = inputs_of(bundle.manifest)
     labels = [
         plain(feature.label)
         for feature, value in zip(CATALOGUE, vector.values, strict=True)
-        if value in (None, "unknown")
+        if feature.name in inputs
+        and value in (None, "unknown")
         and all(sources.get(source) == "read" for source in feature.sources)
         and not _cannot_be(feature, vector)
     ]
@@ -271,7 +277,7 @@ def _about(bundle: Bundle, vector: FeatureVector | None) -> Iterator[str]:
     manifest = bundle.manifest
     digest = bundle.digest[:_SHORT_DIGEST]
     yield f"**About:** {plain(manifest.title)}, version {manifest.version}, {digest}.{_read_as(vector)}"
-    yield LIMITS
+    yield wording_of(bundle).limits
 
 
 def _read_as(vector: FeatureVector | None) -> str:

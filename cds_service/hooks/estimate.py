@@ -6,18 +6,15 @@ Words are in wording.py; which card it belongs to is cards.py's business.
 from collections.abc import Collection
 from typing import Any
 
-from cds_service.assessment import Scored, coverage_of
+from cds_service.hooks.task_wording import wording_of
 from cds_service.hooks.wording import (
-    AVERAGES,
     CONCEPTS,
     INTERVALS,
     MOVES,
     NOTHING_MOVES,
-    OUTCOME,
     SPOKEN_FOR,
     UNITS,
     UNKNOWN,
-    WHEN,
     moved,
     plain,
     whole_percent,
@@ -31,20 +28,10 @@ _MOST = 5
 _LEAST = 0.005  # log-odds; less is 0.00 in two decimals
 
 
-def estimate_summary(scored: Scored, probability: float, bundle: Bundle) -> str:
-    """Under 140 characters: the number, what to hold it against, when, of how much."""
-    coverage, rate = coverage_of(scored.vector, bundle), scored.base_rate
-    beside = f" ({AVERAGES[rate.origin]} {whole_percent(rate.value)})" if rate else ""
-    return (
-        f"Estimated 30-day readmission risk {whole_percent(probability)}{beside}"
-        f" {WHEN[scored.vector.timing]}, {coverage.known} of {coverage.total} inputs"
-    )
-
-
 def estimate(score: Score, probability: float, bundle: Bundle) -> str:
     """The probability of the bundle's outcome with what is said of its certainty."""
     rate = bundle.manifest.base_rate
-    of = plain(rate.outcome if rate else OUTCOME)
+    of = plain(rate.outcome if rate else wording_of(bundle).outcome)
     said = f"**Estimated risk: {whole_percent(probability)}** {of}"
     if score.interval is None:
         return f"{said}."

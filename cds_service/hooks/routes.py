@@ -14,26 +14,16 @@ from cds_service.dependencies import Body, Client, NewId, ServiceState, State
 from cds_service.errors import UnknownServiceError
 from cds_service.hooks.call import HookCall, read_call
 from cds_service.hooks.cards import cards_for
-from cds_service.hooks.schemas import Card, CardResponse, Discovery, Service
+from cds_service.hooks.discovery import described
+from cds_service.hooks.schemas import Card, CardResponse, Discovery
 from cds_service.observability import note
 from cds_service.records import gather
 from cds_service.services import Offered
 from cds_service.tracing import span
 from fhir_mapping.catalogue import CATALOGUE
-from fhir_mapping.prefetch import prefetch_templates
 
 JSON = "application/json"
 _LARGE = 256 * 1024
-_TITLE = "30-day readmission"
-_DESCRIPTION = (
-    "Says at discharge what is known of the patient's risk of an unplanned readmission within"
-    " 30 days, what drives it, and how much of the record it could see."
-)
-_REQUIREMENTS = (
-    "FHIR R4. patient and encounter (patient-view: patient and encounters) are required, else 412."
-    " Every other key that is left out costs the inputs that rest on it, and the card says so."
-    " The service reads no FHIR server."
-)
 
 router = APIRouter()
 
@@ -50,14 +40,7 @@ class Answer:
 def discovery(state: State, client: Client) -> Response:
     """CDS Hooks 2.0, Discovery: each service under each of its hooks."""
     listed = [
-        Service(
-            hook=hook,
-            id=service.id,
-            title=_TITLE,
-            description=_DESCRIPTION,
-            prefetch=prefetch_templates(hook, service.of(client).profile),
-            usage_requirements=_REQUIREMENTS,
-        )
+        described(service, hook, client)
         for service in state.services.values()
         for hook in service.hooks
     ]
@@ -96,7 +79,9 @@ def _service(service_id: str, state: ServiceState) -> Offered:
 def answer(call: HookCall, assessor: Assessor) -> Answer:
     """The common case: from request to card."""
     with span("gather", keys=len(call.prefetch)) as said:
-        gathered = gather(call.prefetch, call.patient_id, encounter_id=call.encounter_id)
+        gathered = gather(
+            call.prefetch, call.patient_id, encounter_id=call.encounter_id, asked=assessor.asked
+        )
         said("resources", len(gathered.resources))
     with span("assess") as said:
         assessment = assess(gathered, call.encounter_id, call.received, assessor=assessor)

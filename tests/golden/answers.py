@@ -11,7 +11,7 @@ from typing import Any
 
 from cds_service.assessment import Assessor, assess
 from cds_service.hooks.call import HookCall, read_call
-from cds_service.hooks.cards import EXTENSION, cards_for
+from cds_service.hooks.cards import cards_for
 from cds_service.records import Gathered, gather
 from fhir_mapping.catalogue import CATALOGUE
 from fhir_mapping.extract import FeatureVector, extract
@@ -22,6 +22,7 @@ from fhir_mapping.scores import PointScore, hospital, lace
 from fhir_mapping.stay import index_stay
 from model.bundle import Bundle, load_bundle
 from model.scoring import scorer_for
+from tests.service.patients import EXTENSION
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUESTS = ROOT / "examples" / "requests"

@@ -9,10 +9,10 @@ import pytest
 
 from cds_service.assessment import Assessor
 from cds_service.hooks.call import read_call
-from cds_service.hooks.cards import EXTENSION
 from cds_service.hooks.routes import answer
 from model.scoring import Contribution
 from tests.golden.answers import CLOCK, REQUESTS
+from tests.service.patients import EXTENSION
 from tests.service.trained import SCORE, fixed_assessor
 
 GOLDENS = Path(__file__).parent / "estimates"

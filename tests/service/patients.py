@@ -13,6 +13,7 @@ from cds_service.settings import Settings
 
 Json = dict[str, Any]
 URL = "/cds-services/readmission-risk"
+EXTENSION = "org.readmit.readmission"
 PATIENT, STAY = "p1", "stay-1"
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 FAILED: Json = {
@@ -173,5 +174,5 @@ async def card_of(http: httpx.AsyncClient, request: Json) -> Json:
 
 def facts(card: Json) -> Json:
     """The machine-readable result on a card."""
-    found: Json = card["extension"]["org.readmit.readmission"]
+    found: Json = card["extension"][EXTENSION]
     return found

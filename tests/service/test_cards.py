@@ -12,7 +12,7 @@ import pytest
 
 from cds_service.assessment import Assessment, Assessor, NotScored, Scored
 from cds_service.hooks.call import read_call
-from cds_service.hooks.cards import EXTENSION, cards_for
+from cds_service.hooks.cards import cards_for
 from cds_service.hooks.routes import answer
 from cds_service.hooks.schemas import Card, CardResponse
 from cds_service.hooks.wording import REASONS, plain
@@ -21,6 +21,7 @@ from fhir_mapping.profiles import load_profile
 from model.bundle import load_bundle
 from model.scoring import scorer_for
 from tests.service.patients import (
+    EXTENSION,
     FAILED,
     NOW,
     PATIENT,

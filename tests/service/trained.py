@@ -16,7 +16,8 @@ import torch
 
 from cds_service.assessment import Assessor
 from fhir_mapping.catalogue import CATALOGUE, Feature
-from model.bundle import SAMPLES, SCORES, BaseRate, Bundle, Manifest, as_json, load_bundle
+from fhir_mapping.emergency import Variant, features_known_at
+from model.bundle import FORMAT, SAMPLES, SCORES, BaseRate, Bundle, Manifest, as_json, load_bundle
 from model.bundle import write_bundle as write
 from model.calibration import Calibrator
 from model.classifier import Classifier
@@ -46,9 +47,15 @@ TAKEN = (
     "triage_heartrate", "n_medrecon", "admission_type", "hosp_los_days", "sodium_last",
 )  # fmt: skip
 """Some of each coverage group, in the catalogue's order; admission_type is a category."""
+TAKEN_IN_ED = (
+    "age", "arrival_transport", "n_ed_365d", "n_hosp_365d", "n_icu_365d", "triage_heartrate",
+    "triage_sbp", "ed_heartrate_last", "cci_chf", "eci_chf", "cci_renal", "ed_los_hours", "n_medrecon",
+)  # fmt: skip
+"""Some of what is known at ED departure; at triage two of them are not."""
 FLOORS = {"history": 0.6, "diagnoses": 0.6, "this_stay": 0.3}
 NOTICE = "Weights drawn for a test. Not for clinical use."
 MANIFEST = Manifest(
+    format=FORMAT,
     name="small",
     version="0.1.0",
     created=datetime.date(2026, 11, 21),
@@ -64,6 +71,7 @@ MANIFEST = Manifest(
     base_rate=BaseRate(0.1512, "readmission within 30 days", "400 generated stays", "a test"),
     files={},
 )
+CRITICAL = "intensive care within 12 h of leaving the ED, or death in hospital"
 _CONFIG = TabNetConfig(n_d=4, n_a=4, n_steps=2, virtual_batch_size=8, embedding=2, output=6)
 
 
@@ -75,10 +83,27 @@ def trained_bundle(folder: Path, **fields: Any) -> Path:
     return folder
 
 
-def fixed_assessor(score: Score, *, site_base_rate: float | None = None) -> Assessor:
+def critical_bundle(folder: Path, *, variant: Variant = "ed_departure", **fields: Any) -> Path:
+    """A bundle of the second task."""
+    return trained_bundle(folder, **critical_fields(variant) | fields)
+
+
+def critical_fields(variant: Variant) -> dict[str, Any]:
+    """What its manifest has instead of MANIFEST's."""
+    known = features_known_at(variant)
+    return {
+        "task": "critical_outcome",
+        "variant": variant,
+        "hooks": ("encounter-start", "patient-view"),
+        "features": tuple(name for name in TAKEN_IN_ED if name in known),
+        "base_rate": BaseRate(0.081, CRITICAL, "400 generated ED visits", "a test"),
+    }
+
+
+def fixed_assessor(score: Score, *, site_base_rate: float | None = None, **fields: Any) -> Assessor:
     """The words of a trained bundle around a score that no network gave."""
     bundle = load_bundle(SHIPPED)
-    manifest = msgspec.structs.replace(MANIFEST, features=CATALOGUE.names)
+    manifest = msgspec.structs.replace(MANIFEST, **{"features": CATALOGUE.names} | fields)
     bundle = replace(bundle, manifest=manifest, digest="d" * 64)
     return Assessor(bundle, Fixed(score), site_base_rate=site_base_rate)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fhir_mapping.history import IndexStay, NoStay
-from fhir_mapping.stay import finished_stays, open_stays
+from fhir_mapping.stay import finished_stays, open_visits
 from tests.spec.record import (
     NOW,
     Resource,
@@ -244,5 +244,5 @@ def test_open_and_finished_stays_are_listed_in_order_of_their_ids() -> None:
         visit("a", "IMP", "02-01 00:00", "02-03 00:00"),
         visit("c", "IMP", "02-05 00:00", None),
     )
-    assert [each.id for each in open_stays(known)] == ["b", "z"]
+    assert [each.id for each in open_visits(known, "hospital")] == ["b", "z"]
     assert [each.visit.id for each in finished_stays(known, NOW)] == ["a", "stay"]

@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fhir_mapping.emergency import features_known_at
 from model.shape import TabNetConfig
 from tests.generated_cohort import generate
 from tests.training.small_cohorts import written
 from training import commands
 from training.appraisal.findings import Estimate
-from training.cohorts.critical_rows import feature_names
 from training.commands import Session
 from training.progress import silent
 from training.runs import open_run
@@ -26,7 +26,7 @@ TODAY = date(2026, 11, 21)
 
 def at_departure(table: Table) -> Table:
     """The features known when the ED is left, and the second task's label."""
-    kept = frozenset(feature_names("ed_departure"))
+    kept = frozenset(features_known_at("ed_departure"))
     seen = table.without(frozenset(table.schema.names) - kept)
     labels = {"critical_outcome": table.labels["readmission_30d"]}
     return replace(seen, labels=labels, extras={})
@@ -63,7 +63,7 @@ def test_critical_outcome_is_trained_evaluated_and_released(
     bundle = commands.do_release(session, tmp_path / "bundle")
     assert bundle.manifest.task == "critical_outcome"
     assert bundle.manifest.hooks == ()
-    assert bundle.manifest.features == feature_names("ed_departure")
+    assert bundle.manifest.features == features_known_at("ed_departure")
     assert "insurance" not in bundle.manifest.features
     found = finished_evaluation(session.experiment).performance[0].auroc
     assert isinstance(found, Estimate)

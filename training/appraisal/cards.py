@@ -72,6 +72,7 @@ def _identity(facts: RunFacts) -> list[str]:
     return [
         f"- Bundle: {_plain(facts.bundle)}",
         f"- Task: {_plain(facts.task)}",
+        *([f"- Predicts as of: {_plain(facts.variant)}"] if facts.variant else []),
         f"- Outcome: {_plain(facts.outcome)}",
         f"- Model: {_plain(facts.model) or 'not recorded'}",
         f"- Inputs: {facts.features}; output: a probability with an interval",
@@ -82,7 +83,8 @@ def _identity(facts: RunFacts) -> list[str]:
 
 
 def _use(facts: RunFacts) -> list[str]:
-    stated = facts.stated.get("use", "Informs clinicians at discharge; it directs nothing.")
+    where = "in the emergency department" if facts.variant else "at discharge"
+    stated = facts.stated.get("use", f"Informs clinicians {where}; it directs nothing.")
     return [stated, "", f"Population: {_plain(facts.population)}."]
 
 

@@ -24,7 +24,8 @@ class SplitSize(msgspec.Struct, frozen=True):
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     """`data_from`, `data_until`, `made_on` are ISO dates, "" where unknown. `outcome` and
-    `population` are the rules in words, `model` what was built and how. `stated` answers TRIPOD+AI items by their number ("17"),
+    `population` are the rules in words, `model` what was built and how, `variant` as of when a
+    critical outcome is predicted. `stated` answers TRIPOD+AI items by their number ("17"),
     or model-card headings by their key, that no run can know."""
 
     title: str
@@ -36,6 +37,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str
     population: str
     model: str = ""
+    variant: str = ""
     data_from: str = ""
     data_until: str = ""
     features: int = 0

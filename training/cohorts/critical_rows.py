@@ -2,22 +2,13 @@
 
 from datetime import datetime
 
-from fhir_mapping.catalogue import CATALOGUE
-from fhir_mapping.critical import NoOutcome, Variant, critical_outcome
+from fhir_mapping.critical import NoOutcome, critical_outcome
+from fhir_mapping.emergency import Variant, features_known_at
 from fhir_mapping.extract import extract
 from training.cohorts.rows import Harvest, keys_of
 from training.subjects import Subject
 
 LABELS = ("critical_outcome", "died_in_hospital", "intensive_care_12h")
-_ALLOWED: dict[Variant, tuple[str, ...]] = {
-    "triage": ("yes",),
-    "ed_departure": ("yes", "ed_departure"),
-}
-
-
-def feature_names(variant: Variant) -> tuple[str, ...]:
-    """The features known at the variant's prediction time: 87 at triage, 96 at departure."""
-    return tuple(each.name for each in CATALOGUE if each.critical_outcome in _ALLOWED[variant])
 
 
 def harvest_critical(
@@ -36,6 +27,6 @@ def harvest_critical(
         row = {
             **keys_of(subject, found.stay, vector),
             **dict(zip(LABELS, labels, strict=True)),
-            **{name: vector[name] for name in feature_names(variant)},
+            **{name: vector[name] for name in features_known_at(variant)},
         }
         harvest.take(row, None)
