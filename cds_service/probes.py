@@ -21,7 +21,7 @@ async def live() -> Response:
 @router.get("/health/ready")
 async def ready(state: State) -> Response:
     """It can answer hooks now: bundles are loaded, the store takes rows. Else send no requests."""
-    wrong = "no bundle is loaded." if not state.services else await unready(state.store.engine)
+    wrong = await unready(state.store.engine)
     if wrong:
         outcome = operation_outcome("transient", f"not ready: {wrong}")
         return Response(outcome, 503, media_type=FHIR_JSON)

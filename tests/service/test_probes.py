@@ -36,13 +36,6 @@ async def test_another_versions_tables_are_not_ready_but_live(spoil: str, tmp_pa
     assert (ready.status_code, ready.json()["issue"][0]["diagnostics"]) == (503, NOT_MIGRATED)
 
 
-async def test_without_a_bundle_it_is_not_ready(tmp_path: Path) -> None:
-    async with serving(tmp_path, bundles={}) as http:
-        ready = await http.get("/health/ready")
-    assert (ready.status_code, ready.json()["resourceType"]) == (503, "OperationOutcome")
-    assert "no bundle" in ready.text
-
-
 async def test_a_database_that_is_not_there_is_not_ready_and_not_named() -> None:
     engine = create_async_engine("postgresql+asyncpg://me:secret@127.0.0.1:1/store")
     assert await readiness.unready(engine) == "the database does not answer."
