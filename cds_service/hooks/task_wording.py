@@ -59,12 +59,9 @@ def _critical_summary(scored: Scored, probability: float, _: Bundle) -> str:
 
 def _critical_timing(vector: FeatureVector, bundle: Bundle) -> str:
     moment = _local(vector, "%Y-%m-%d %H:%M %Z")
-    basis = {
-        "triage": "what was known then, at most one hour after arrival in the ED",
-        "ed_departure": "what was known then: on leaving the ED, or so far while the visit lasts",
-    }
-    variant = bundle.manifest.variant or "ed_departure"
-    return f"As of {moment}: {basis[variant]}. The estimate is time-bound; nothing later is in it."
+    at_triage = bundle.manifest.variant == "triage"
+    clock = "at most one hour after arrival" if at_triage else "at departure, or now until then"
+    return f"As of {moment} ({clock}). Time-bound: nothing later is in it."
 
 
 def _local(vector: FeatureVector, form: str) -> str:

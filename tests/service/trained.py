@@ -139,6 +139,16 @@ SCORE = Score(
     interval_holds=True,
 )
 
+ED_SCORE = replace(
+    SCORE,
+    contributions=(
+        Contribution("heart_rate", 0.8112),
+        Contribution("heart_failure", 0.3),
+        Contribution("age", -0.2204),
+        Contribution("ed_los_hours", 0.001),
+    ),
+)
+
 
 def _column(feature: Feature) -> Column:
     return Column(feature.name, feature.kind, feature.concept, feature.levels)
