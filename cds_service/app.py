@@ -21,6 +21,7 @@ from cds_service.errors import (
     StoreUnavailableError,
     operation_outcome,
 )
+from cds_service.hooks.feedback_routes import router as feedback_router
 from cds_service.hooks.routes import router
 from cds_service.observability import (
     configure_logging,
@@ -51,6 +52,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app = FastAPI(title="Readmit", lifespan=_lifespan, openapi_url=None, telemetry=OURS_ALONE)
     app.state.service = state
     app.include_router(router)
+    app.include_router(feedback_router)
     app.include_router(probes.router)
     if settings.dev:
         app.include_router(ehr_page_router(settings.examples, clock=clock))

@@ -9,7 +9,7 @@ from typing import Annotated, cast
 import httpx
 from fastapi import Depends, Request
 
-from cds_service.errors import BodyTooLargeError, UnsupportedEncodingError
+from cds_service.errors import BodyTooLargeError, UnknownServiceError, UnsupportedEncodingError
 from cds_service.services import Offered
 from cds_service.settings import Settings
 from cds_service.storage.store import Store
@@ -30,6 +30,14 @@ class ServiceState:
     http: httpx.AsyncClient
     clients: Clients
     clock: Clock
+
+    def service(self, service_id: str) -> Offered:
+        """The service of that id. Raises UnknownServiceError."""
+        found = self.services.get(service_id)
+        if found is None:
+            offered = f"This service offers {', '.join(self.services)}."
+            raise UnknownServiceError("path", "no service of that id.", offered)
+        return found
 
 
 def system_clock() -> datetime:

@@ -19,7 +19,7 @@ from rich.progress import track
 
 from cds_service.assessment import Assessment, Scored
 from cds_service.hooks.call import read_call
-from cds_service.hooks.routes import answer
+from cds_service.hooks.routes import assessed
 from cds_service.services import offered
 from cds_service.settings import READMISSION, Settings
 from fhir_mapping.catalogue import CATALOGUE, Feature
@@ -90,7 +90,7 @@ def survey(data: Path) -> dict[str, Seen]:
         seen[name] = Seen()
         for _, request in requests_of(data / folder):
             call = read_call(json.dumps(request).encode(), _NOW)
-            seen[name].add(answer(call, assessor).assessment)
+            seen[name].add(assessed(call, assessor))
     return seen
 
 

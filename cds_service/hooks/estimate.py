@@ -22,7 +22,7 @@ from cds_service.hooks.wording import (
 from fhir_mapping.catalogue import CATALOGUE, Feature
 from fhir_mapping.extract import FeatureVector
 from model.bundle import Bundle
-from model.scoring import Contribution, Score
+from model.scoring import Contribution, Score, Value
 
 _MOST = 5
 _LEAST = 0.005  # log-odds; less is 0.00 in two decimals
@@ -84,18 +84,18 @@ def _shown(spoken_for: str | None, features: list[Feature], vector: FeatureVecto
     if all(vector[feature.name] in (None, "unknown") for feature in features):
         return UNKNOWN
     if len(features) == 1:
-        return _value(features[0], vector)
+        return shown_value(features[0], vector[features[0].name])
     for feature in features:
         if feature.name == spoken_for:
-            return f"{feature.label}: {_value(feature, vector)}"
+            return f"{feature.label}: {shown_value(feature, vector[feature.name])}"
     if all(feature.kind == "binary" for feature in features):
         found = any(vector[feature.name] == 1.0 for feature in features)
         return "recorded" if found else "not recorded"
     return ""
 
 
-def _value(feature: Feature, vector: FeatureVector) -> str:
-    value = vector[feature.name]
+def shown_value(feature: Feature, value: Value) -> str:
+    """A value in people's words, with its unit."""
     if value is None:
         return UNKNOWN
     if isinstance(value, str):

@@ -1,6 +1,5 @@
 """The CDS Hooks endpoints: discovery, and the call. Thin: parse, assess, store, answer."""
 
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -10,15 +9,17 @@ from fastapi.responses import Response
 
 from cds_service import metrics
 from cds_service.assessment import Assessment, Assessor, Scored, assess, coverage_of
-from cds_service.dependencies import Body, Client, NewId, ServiceState, State
-from cds_service.errors import UnknownServiceError
+from cds_service.dependencies import Body, Client, NewId, State
+from cds_service.hooks.alerts import WINDOW
 from cds_service.hooks.call import HookCall, read_call
-from cds_service.hooks.cards import cards_for
+from cds_service.hooks.cards import Occasion
 from cds_service.hooks.discovery import described
-from cds_service.hooks.schemas import Card, CardResponse, Discovery
+from cds_service.hooks.said import contents_of
+from cds_service.hooks.schemas import CardResponse, Discovery
+from cds_service.hooks.showing import Showing, showing
 from cds_service.observability import note
 from cds_service.records import gather
-from cds_service.services import Offered
+from cds_service.storage.store import Store
 from cds_service.tracing import span
 from fhir_mapping.catalogue import CATALOGUE
 
@@ -26,14 +27,6 @@ JSON = "application/json"
 _LARGE = 256 * 1024
 
 router = APIRouter()
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An assessment and the cards that say it."""
-
-    assessment: Assessment
-    cards: list[Card]
 
 
 @router.get("/cds-services")
@@ -54,30 +47,30 @@ async def call_service(
 ) -> Response:
     """CDS Hooks 2.0, Calling a CDS Service. The row is written before the answer leaves."""
     started = perf_counter()
-    service = _service(service_id, state)
+    service = state.service(service_id)
     assessor = service.of(client)
     call = read_call(body, state.clock(), hooks=service.hooks)
     note(hook=call.hook, service_id=service.id, bundle=assessor.bundle.digest)
     with span("hook", service=service.id):
-        answered = await _answer(call, assessor)
-        row = _row(service_id, call, answered, assessor, perf_counter() - started)
-        row |= {"uuid": assessment_id, "tenant": client.name}
+        assessment = await _assessment(call, assessor)
+        occasion = Occasion(
+            tenant=client,
+            service_id=service.id,
+            patient_id=call.patient_id,
+            assessment_uuid=assessment_id,
+            at=call.received,
+            bundle=assessor.bundle,
+        )
+        shown = await _showing(assessment, occasion, state.store)
+        row = _row(call, assessment, occasion, perf_counter() - started) | shown.columns
         with span("store"):
-            await state.store.add_assessment(row, _contents(answered))
+            await state.store.add_assessment(row, contents_of(assessment, shown.card))
     metrics.assessed(client.name, service.id, outcome=row["outcome"], reason=row["reason"])
-    return Response(CardResponse(cards=answered.cards).wire(), media_type=JSON)
+    return Response(CardResponse(cards=shown.cards).wire(), media_type=JSON)
 
 
-def _service(service_id: str, state: ServiceState) -> Offered:
-    service = state.services.get(service_id)
-    if service is None:
-        offered = f"This service offers {', '.join(state.services)}."
-        raise UnknownServiceError("path", "no service of that id.", offered)
-    return service
-
-
-def answer(call: HookCall, assessor: Assessor) -> Answer:
-    """The common case: from request to card."""
+def assessed(call: HookCall, assessor: Assessor) -> Assessment:
+    """From request to assessment."""
     with span("gather", keys=len(call.prefetch)) as said:
         gathered = gather(
             call.prefetch, call.patient_id, encounter_id=call.encounter_id, asked=assessor.asked
@@ -86,61 +79,67 @@ def answer(call: HookCall, assessor: Assessor) -> Answer:
     with span("assess") as said:
         assessment = assess(gathered, call.encounter_id, call.received, assessor=assessor)
         said("outcome", "scored" if isinstance(assessment, Scored) else "not_scored")
-    return Answer(assessment, cards_for(assessment, call.patient_id, assessor.bundle))
+    return assessment
 
 
-async def _answer(call: HookCall, assessor: Assessor) -> Answer:
+async def _assessment(call: HookCall, assessor: Assessor) -> Assessment:
     """In a thread where it takes long, so that other calls need not wait: a network explains its
     answer, or the record is large."""
     if call.size <= _LARGE and assessor.bundle.trained is None:
-        answered = answer(call, assessor)
+        assessment = assessed(call, assessor)
     else:
-        answered = await anyio.to_thread.run_sync(answer, call, assessor)
-    scored = isinstance(answered.assessment, Scored)
-    note(outcome="scored" if scored else "not_scored")
-    return answered
+        assessment = await anyio.to_thread.run_sync(assessed, call, assessor)
+    note(outcome="scored" if isinstance(assessment, Scored) else "not_scored")
+    return assessment
+
+
+async def _showing(assessment: Assessment, occasion: Occasion, store: Store) -> Showing:
+    """With the card that the stay has already, and the recent stays where a capacity is the rule."""
+    tenant, service_id = occasion.tenant, occasion.service_id
+    earlier = await store.shown(
+        tenant.name,
+        service_id=service_id,
+        patient_id=occasion.patient_id,
+        encounter_id=assessment.encounter_id,
+    )
+    by_capacity = tenant.alert(service_id).per_day is not None
+    recent = (
+        await store.first_probabilities(
+            tenant.name, service_id=service_id, since=occasion.at - WINDOW
+        )
+        if by_capacity
+        else ()
+    )
+    return showing(assessment, occasion, earlier=earlier, recent=recent)
 
 
 def _row(
-    service_id: str, call: HookCall, answered: Answer, assessor: Assessor, seconds: float
+    call: HookCall, assessment: Assessment, occasion: Occasion, seconds: float
 ) -> dict[str, Any]:
-    assessment, vector = answered.assessment, answered.assessment.vector
+    vector, bundle = assessment.vector, occasion.bundle
     scored = assessment if isinstance(assessment, Scored) else None
     points = {b.score.name: b.score.points for b in scored.baselines} if scored else {}
     return {
+        "uuid": occasion.assessment_uuid,
+        "tenant": occasion.tenant.name,
         "created_at": call.received,
         "hook": call.hook,
         "hook_instance": call.hook_instance,
-        "service_id": service_id,
+        "service_id": occasion.service_id,
         "user_id": None,
         "patient_id": call.patient_id,
         "encounter_id": assessment.encounter_id,
-        "card_uuid": answered.cards[0].uuid,
-        "first_showing": True,
-        "silent": False,
         "outcome": "scored" if scored else "not_scored",
         "reason": None if isinstance(assessment, Scored) else assessment.reason,
         "probability": scored.score.probability if scored else None,
         "lace_points": points.get("lace"),
         "hospital_points": points.get("hospital"),
-        "known_inputs": coverage_of(vector, assessor.bundle).known if vector else None,
+        "known_inputs": coverage_of(vector, bundle).known if vector else None,
         "timing": vector.timing if vector else None,
         "prediction_time": vector.prediction_time if vector else None,
         "profile": vector.profile if vector else None,
-        "bundle_digest": assessor.bundle.digest,
+        "bundle_digest": bundle.digest,
         "mapping_digest": CATALOGUE.digest,
         "vector_digest": vector.digest if vector else None,
         "duration_ms": round(seconds * 1000, 3),
-    }
-
-
-def _contents(answered: Answer) -> dict[str, Any]:
-    """What is kept sealed: the record's values and all that explains them, and the card."""
-    vector = answered.assessment.vector
-    return {
-        "values": vector.values if vector else (),
-        "evidence": vector.evidence if vector else (),
-        "sources": answered.assessment.sources,
-        "issues": vector.issues if vector else (),
-        "card": answered.cards[0].model_dump(mode="json", by_alias=True, exclude_none=True),
     }

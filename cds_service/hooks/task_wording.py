@@ -22,11 +22,13 @@ from model.bundle import Bundle, Task
 class TaskWording:
     """How the result of one task is said.
 
-    `extension`: the key of the machine-readable result, so that nobody takes one task's number
+    `topic`: code and display of a card's topic. `extension`: the key of the machine-readable result, so that nobody takes one task's number
     for another's. `not_scored` stands before a reason, `summary` is the one line of an estimate,
-    `timing` says as of when it holds, `limits` ends every card.
+    `timing` says as of when it holds, `limits` ends every card. `follow_up`: whether a draft of a
+    contact after discharge fits beside the result.
     """
 
+    topic: tuple[str, str]
     extension: str
     not_scored: str
     outcome: str
@@ -35,6 +37,7 @@ class TaskWording:
     summary: Callable[[Scored, float, Bundle], str]
     timing: Callable[[FeatureVector, Bundle], str]
     limits: str
+    follow_up: bool
 
 
 def _readmission_summary(scored: Scored, probability: float, bundle: Bundle) -> str:
@@ -76,7 +79,7 @@ _ED_REASONS = {
     "arrival_time_unknown": "the time of arrival in the ED is not known",
     "departure_time_unknown": "the ED visit is finished but its end is not known",
     "departure_before_arrival": "the ED visit ends before it starts",
-    "ed_visit_too_long": "the ED visit has been open for over ten days; check its dates",
+    "ed_visit_too_long": "the ED visit has been open for over ten days; one of its dates may be wrong",
     "in_icu_already": "intensive care has begun already",
     "no_open_ed_visit": "no ED visit is in progress",
     "several_open_ed_visits": "several ED visits are in progress; which one is meant is unclear",
@@ -84,6 +87,7 @@ _ED_REASONS = {
 
 WORDINGS: Mapping[Task, TaskWording] = {
     "readmission_30d": TaskWording(
+        topic=("readmission-30d", "30-day readmission"),
         extension="org.readmit.readmission",
         not_scored="Readmission risk not scored",
         outcome=OUTCOME,
@@ -92,8 +96,10 @@ WORDINGS: Mapping[Task, TaskWording] = {
         summary=_readmission_summary,
         timing=lambda vector, _: TIMINGS[vector.timing],
         limits=LIMITS,
+        follow_up=True,
     ),
     "critical_outcome": TaskWording(
+        topic=("critical-outcome", "Critical outcome"),
         extension="org.readmit.critical_outcome",
         not_scored="Risk of intensive care or death in hospital not scored",
         outcome="intensive care within 12 h of leaving the ED, or death in hospital",
@@ -105,6 +111,7 @@ WORDINGS: Mapping[Task, TaskWording] = {
             "Time-critical predictions are a regulated use, which this site has turned on. For"
             " review by a clinician; regulatory status not determined."
         ),
+        follow_up=False,
     ),
 }
 

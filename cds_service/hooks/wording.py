@@ -19,11 +19,11 @@ REASONS: Mapping[str, str] = {
     "against_advice": "the patient leaves against medical advice",
     "encounter_unknown": "the encounter is not among the data that were sent",
     "encounter_cancelled": "the encounter was cancelled or entered in error",
-    "admission_time_unknown": "the start of the stay is not known",
+    "admission_time_unknown": "when the stay began is not known",
     "discharge_time_unknown": "the stay is finished but its end is not known",
     "discharge_before_admission": "the stay ends before it starts",
     "not_admitted_yet": "the stay has not begun",
-    "length_of_stay_implausible": "the length of stay is implausible; check the stay's dates",
+    "length_of_stay_implausible": "the length of stay is implausible; one of the stay's dates may be wrong",
     "patient_unknown": "no Patient resource was found for this patient",
     "no_open_stay": "no inpatient stay is in progress",
     "several_open_stays": "several inpatient stays are in progress; which one is meant is unclear",
@@ -109,6 +109,42 @@ SPOKEN_FOR: Mapping[str, str] = {
 UNITS: Mapping[str, str] = {"a": "years", "d": "days", "h": "hours", "mm[Hg]": "mmHg", "Cel": "°C"}
 """Unit of the catalogue -> as people write it; a unit in braces is not written."""
 
+FOLLOW_UP = "Follow-up contact after discharge"
+FOLLOW_UP_LABEL = "Draft a follow-up contact"
+FOLLOW_UP_CREATES: Mapping[str, str] = {
+    "Task": "Creates a draft task for a follow-up contact after discharge, to review and complete",
+    "ServiceRequest": (
+        "Creates a draft service request for a follow-up contact after discharge, to review and sign"
+    ),
+}
+APP_LABEL = "Inputs and sources of this card"
+TOPIC_SYSTEM = "urn:org.readmit:card-topic"
+WARNS = "**Why this card warns:** the estimate is at or above the threshold of {}, {}."
+INFORMS = "**Below the threshold** of {}, {}: for information."
+SET_BY_SITE = "set by this site"
+BY_CAPACITY = (
+    "which keeps to this site's capacity of {:g} follow-ups a day, by the stays of the last 28 days"
+)
+BY_WEIGHING = (
+    "which is this site's weighing: a missed readmission counts as much as {:g} follow-ups that were"
+    " not needed"
+)
+NO_THRESHOLD_YET = (
+    "**No threshold yet:** it is worked out from the stays of the last 28 days, and those seen so far"
+    " are too few. Until then nothing warns."
+)
+CHANGED = "What changed since the card of"
+OUTCOME_CHANGED = "Result: {}; before: {}"
+TIMING_CHANGED: Mapping[Timing, str] = {
+    "at_discharge": "The stay is over now; the earlier card was written while it lasted",
+    "before_discharge": "The stay is in progress; the earlier card took it to be over",
+}
+BUNDLE_CHANGED = "Another version of the model or of what its inputs mean"
+CROSSED: Mapping[bool, str] = {
+    True: "At or above the threshold now, before below it",
+    False: "Below the threshold now, before at or above it",
+}
+INPUTS_GONE = "The inputs of the earlier card are no longer kept"
 UNKNOWN = "not known"
 OUTCOME = "readmission within 30 days"
 AVERAGES: Mapping[str, str] = {"site": "site average", "bundle": "cohort average"}
@@ -128,14 +164,22 @@ MOVES = (
 )
 NOTHING_MOVES = "- No single input noticeably"
 BESIDE = "**Published point scores beside it**, each for the outcome it was published for:"
-_MARKUP = re.compile(r"([\\`*_\[\]|#~])")
+_MARKUP = re.compile(
+    r"""[\\`*_\[\]|#~]                            # emphasis, code, links, tables, headings
+    | (?<=[^\W\d])[.:](?=\w) | (?<=\w)[.:](?=[^\W\d]|/) | /(?=/)  # addresses: links by themselves
+    | ^[-+](?=\s|[-+\s]*$)                       # lists and rules, where a line begins with it""",
+    re.VERBOSE,
+)
+_NUMBERED = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
+_WORD_JOINER = "\u2060"  # shows nothing, and no mail address has one
 
 
 def plain(text: str) -> str:
-    """Text that Markdown and HTML show as it is."""
+    """Text that GitHub-flavoured Markdown and HTML show as it is."""
     shown = "".join(each for each in text if each.isprintable() or each.isspace())
-    escaped = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKUP.sub(r"\\\1", " ".join(escaped.split()))
+    escaped = _NUMBERED.sub(r"\1\\\2", _MARKUP.sub(r"\\\g<0>", " ".join(shown.split())))
+    safe = escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return safe.replace("@", f"@{_WORD_JOINER}")
 
 
 def percent(share: float) -> str:
@@ -143,9 +187,14 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
+def rounded_percent(share: float) -> int:
+    """A share in whole percent, half to even."""
+    return int((Decimal(str(share)) * 100).quantize(Decimal(1), ROUND_HALF_EVEN))
+
+
 def whole_percent(share: float) -> str:
-    """A share as a whole percent, half to even; what is not quite 0 or 100 is not called so."""
-    rounded = int((Decimal(str(share)) * 100).quantize(Decimal(1), ROUND_HALF_EVEN))
+    """A share as a whole percent; what is not quite 0 or 100 is not called so."""
+    rounded = rounded_percent(share)
     if rounded == 0:
         return "less than 1 %"
     return "more than 99 %" if rounded == 100 else f"{rounded} %"

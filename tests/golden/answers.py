@@ -11,7 +11,6 @@ from typing import Any
 
 from cds_service.assessment import Assessor, assess
 from cds_service.hooks.call import HookCall, read_call
-from cds_service.hooks.cards import cards_for
 from cds_service.records import Gathered, gather
 from fhir_mapping.catalogue import CATALOGUE
 from fhir_mapping.extract import FeatureVector, extract
@@ -22,14 +21,14 @@ from fhir_mapping.scores import PointScore, hospital, lace
 from fhir_mapping.stay import index_stay
 from model.bundle import Bundle, load_bundle
 from model.scoring import scorer_for
-from tests.service.patients import EXTENSION
+from tests.golden.reviewable import reviewable
+from tests.service.answering import first_card, occasion
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUESTS = ROOT / "examples" / "requests"
 CLOCK = datetime(2026, 11, 20, 0, 20, tzinfo=UTC)
 """Three days after the admission that is still in progress; all other stays are over by then."""
 FILES = ("features.csv", "scores.json", "cards.json")
-_SHORT_DIGEST = 12
 
 
 @dataclass(frozen=True)
@@ -109,16 +108,8 @@ def _cards(patient: _Patient) -> list[dict[str, Any]]:
     call, bundle = patient.call, _bundle()
     assessor = Assessor(bundle, scorer_for(bundle))
     assessment = assess(patient.gathered, call.encounter_id, call.received, assessor=assessor)
-    cards = cards_for(assessment, call.patient_id, bundle)
-    return [_reviewable(card.model_dump(by_alias=True, exclude_none=True)) for card in cards]
-
-
-def _reviewable(card: dict[str, Any]) -> dict[str, Any]:
-    digest = _bundle().digest
-    facts = card["extension"][EXTENSION]
-    facts |= {"bundle_digest": "(bundle)", "mapping_digest": "(mapping)"}
-    detail = card["detail"].replace(digest[:_SHORT_DIGEST], "(bundle)")
-    return card | {"uuid": "(uuid)", "detail": detail.split("\n")}
+    on = occasion(bundle, patient_id=call.patient_id, at=call.received)
+    return [reviewable(first_card(assessment, on).wire(), bundle)]
 
 
 @cache

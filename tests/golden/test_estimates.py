@@ -9,10 +9,11 @@ import pytest
 
 from cds_service.assessment import Assessor
 from cds_service.hooks.call import read_call
-from cds_service.hooks.routes import answer
+from cds_service.hooks.routes import assessed
 from model.scoring import Contribution
 from tests.golden.answers import CLOCK, REQUESTS
-from tests.service.patients import EXTENSION
+from tests.golden.reviewable import reviewable
+from tests.service.answering import first_card, occasion
 from tests.service.trained import SCORE, fixed_assessor
 
 GOLDENS = Path(__file__).parent / "estimates"
@@ -35,10 +36,8 @@ def card_of(case: str) -> dict[str, Any]:
     """As sent, less what changes with the catalogue; the detail line by line."""
     request, assessor = CASES[case]
     call = read_call((REQUESTS / f"{request}.json").read_bytes(), CLOCK)
-    (made,) = answer(call, assessor).cards
-    card = made.model_dump(by_alias=True, exclude_none=True)
-    card["extension"][EXTENSION] |= {"mapping_digest": "(mapping)"}
-    return card | {"uuid": "(uuid)", "detail": card["detail"].split("\n")}
+    on = occasion(assessor.bundle, patient_id=call.patient_id, at=call.received)
+    return reviewable(first_card(assessed(call, assessor), on).wire(), assessor.bundle)
 
 
 @pytest.mark.parametrize("case", CASES)

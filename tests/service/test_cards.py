@@ -11,19 +11,16 @@ from uuid import UUID
 import pytest
 
 from cds_service.assessment import Assessment, Assessor, NotScored, Scored
-from cds_service.hooks.call import read_call
-from cds_service.hooks.cards import cards_for
-from cds_service.hooks.routes import answer
 from cds_service.hooks.schemas import Card, CardResponse
 from cds_service.hooks.wording import REASONS, plain
 from fhir_mapping.catalogue import CATALOGUE
 from fhir_mapping.profiles import load_profile
 from model.bundle import load_bundle
 from model.scoring import scorer_for
+from tests.service.answering import assessment_of, first_card, occasion
 from tests.service.patients import (
     EXTENSION,
     FAILED,
-    NOW,
     PATIENT,
     Json,
     call,
@@ -72,12 +69,11 @@ CODES = {
 
 
 def card(request: Json, assessor: Assessor = ASSESSOR) -> Card:
-    (made,) = answer(read_call(json.dumps(request).encode(), NOW), assessor).cards
-    return made
+    return first_card(assessment_of(request, assessor), occasion(assessor.bundle))
 
 
 def assessed(request: Json) -> Assessment:
-    return answer(read_call(json.dumps(request).encode(), NOW), ASSESSOR).assessment
+    return assessment_of(request, ASSESSOR)
 
 
 def scored(request: Json | None = None) -> Scored:
@@ -226,7 +222,7 @@ def test_no_score_is_an_info_card_that_says_why(case: str) -> None:
 
 @pytest.mark.parametrize("reason", sorted({*CODES, *REASONS}))
 def test_every_reason_has_words_that_fit(reason: str) -> None:
-    (made,) = cards_for(NotScored(None, reason, {}, ()), PATIENT, BUNDLE)
+    made = first_card(NotScored(None, reason, {}, ()), occasion(BUNDLE))
     assert len(made.summary) < 140
     assert reason not in made.summary or "_" not in reason
 
@@ -239,7 +235,7 @@ def test_no_combination_of_points_makes_the_summary_too_long_or_critical() -> No
         for each in (first, second)
     ]
     for pair in product(*ways):
-        (made,) = cards_for(replace(found, baselines=pair), PATIENT, BUNDLE)
+        made = first_card(replace(found, baselines=pair), occasion(BUNDLE))
         high = any(each.reading and each.reading.label == "high" for each in pair)
         assert len(made.summary) < 140
         assert made.indicator == ("warning" if high else "info")
@@ -252,14 +248,17 @@ def members(value: Any) -> list[Any]:
 
 @pytest.mark.parametrize("request_", [call(), view(), view(open_stay()), REFUSED["a child"][0]])
 def test_nothing_sent_is_null_or_empty(request_: Json) -> None:
-    sent = json.loads(CardResponse(cards=[card(request_)]).wire())
+    sent = json.loads(CardResponse(cards=[card(request_).wire()]).wire())
     assert not [each for each in members(sent) if each in (None, "", [], {})]
 
 
 def test_the_card_has_only_the_members_of_the_specification() -> None:
-    (sent,) = json.loads(CardResponse(cards=[card(call())]).wire())["cards"]
-    assert set(sent) == {"uuid", "summary", "detail", "indicator", "source", "extension"}
-    assert set(sent["source"]) == {"label"}
+    (sent,) = json.loads(CardResponse(cards=[card(call()).wire()]).wire())["cards"]
+    assert set(sent) == {
+        "uuid", "summary", "detail", "indicator", "source", "suggestions", "selectionBehavior",
+        "overrideReasons", "extension",
+    }  # fmt: skip
+    assert set(sent["source"]) == {"label", "topic"}
 
 
 def test_the_card_gives_no_directive() -> None:
@@ -276,7 +275,9 @@ def test_a_repeated_call_gets_the_same_uuid_and_a_new_hook_instance_changes_noth
 
 def test_another_patient_or_another_answer_is_another_card() -> None:
     found = scored()
-    (mine,), (theirs,) = (cards_for(found, name, BUNDLE) for name in (PATIENT, "p2"))
+    mine, theirs = (
+        first_card(found, occasion(BUNDLE, patient_id=name)) for name in (PATIENT, "p2")
+    )
     assert len({mine.uuid, theirs.uuid, card(call(conditions=None)).uuid}) == 3
 
 

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from cds_service.app import create_app
 from cds_service.errors import StartRefusedError
-from cds_service.hooks.call import read_call
-from cds_service.hooks.routes import answer
 from cds_service.hooks.task_wording import WORDINGS
 from cds_service.settings import Settings
 from fhir_mapping.emergency import Variant
 from model.scoring import Score
+from tests.service.answering import assessment_of, first_card, occasion
 from tests.service.ed_patients import (
     ARRIVED,
     LEFT,
@@ -235,7 +234,7 @@ async def test_encounter_start_must_name_the_encounter(folder: Path, tmp_path: P
 
 def fixed(score: Score = ED_SCORE, *, variant: Variant = "ed_departure", **settings: Any) -> Json:
     assessor = fixed_assessor(score, **critical_fields(variant), **settings)
-    (card,) = answer(read_call(json.dumps(ed_call()).encode(), NOW), assessor).cards
+    card = first_card(assessment_of(ed_call(), assessor), occasion(assessor.bundle))
     return card.model_dump(by_alias=True, exclude_none=True)
 
 
@@ -286,7 +285,7 @@ def test_no_number_makes_the_summary_too_long(share: float, rate: float) -> None
     fields = critical_fields("ed_departure")
     fields["base_rate"] = type(fields["base_rate"])(rate, CRITICAL, "a cohort", "a test")
     assessor = fixed_assessor(replace(ED_SCORE, probability=share), **fields)
-    (card,) = answer(read_call(json.dumps(ed_call()).encode(), NOW), assessor).cards
+    card = first_card(assessment_of(ed_call(), assessor), occasion(assessor.bundle))
     assert len(card.summary) < 140
 
 

@@ -1,6 +1,5 @@
 """The card of a trained bundle: the number, its certainty, what moves it, and when there is none."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,10 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.assessment import Assessor, NotScored, Scored, coverage_of
-from cds_service.hooks.call import read_call
-from cds_service.hooks.cards import cards_for
 from cds_service.hooks.estimate import largest
-from cds_service.hooks.routes import Answer, answer
 from cds_service.hooks.schemas import Card
 from cds_service.hooks.wording import CONCEPTS, SPOKEN_FOR, whole_percent
 from cds_service.services import offered
@@ -28,7 +24,8 @@ from fhir_mapping.reading import history_of
 from fhir_mapping.stay import index_stay
 from model.bundle import load_bundle
 from model.scoring import Contribution, Score, scorer_for
-from tests.service.patients import PATIENT, Json, call, card_of, facts, open_stay, serving, view
+from tests.service.answering import assessment_of, first_card, occasion
+from tests.service.patients import Json, call, card_of, facts, open_stay, serving, view
 from tests.service.requests import EXAMPLES, example, gathered, now
 from tests.service.test_cards import DIRECTIVE, members
 from tests.service.test_store import rows
@@ -49,13 +46,12 @@ def small(folder: Path) -> Assessor:
     return offered({READMISSION: folder}, ())[READMISSION].assessor
 
 
-def answered(request: Json, assessor: Assessor) -> Answer:
-    return answer(read_call(json.dumps(request).encode(), now()), assessor)
+def answered(request: Json, assessor: Assessor) -> Card:
+    return first_card(assessment_of(request, assessor, now()), occasion(assessor.bundle))
 
 
 def fixed(score: Score = SCORE, request: Json | None = None, rate: float | None = None) -> Card:
-    (card,) = answered(request or call(), fixed_assessor(score, site_base_rate=rate)).cards
-    return card
+    return answered(request or call(), fixed_assessor(score, site_base_rate=rate))
 
 
 def test_the_summary_says_the_number_and_what_to_hold_it_against() -> None:
@@ -190,15 +186,14 @@ def test_markup_in_a_bundle_shows_as_text() -> None:
         | {"notice": "<b>a</b> **b** [c](d)", "title": "| e |"}
     )
     assessor = replace(assessor, bundle=replace(assessor.bundle, manifest=hostile))
-    (card,) = answered(call(), assessor).cards
+    card = answered(call(), assessor)
     assert "<" not in card.detail
     assert "\\*\\*b\\*\\* \\[c\\](d)" in card.detail
 
 
 @pytest.mark.parametrize("request_", [call(), view(open_stay())])
 def test_nothing_sent_is_null_or_empty(request_: Json, small: Assessor) -> None:
-    (card,) = answered(request_, small).cards
-    sent = card.model_dump(by_alias=True, exclude_none=True)
+    sent = answered(request_, small).wire()
     assert not [each for each in members(sent) if each in (None, "", [], {})]
 
 
@@ -214,7 +209,7 @@ def test_hook_and_scorer_give_the_same_number(case: str, folder: Path, small: As
     assert isinstance(stay, IndexStay)
     vector = extract(history, stay, found.sources)
     alone = scorer_for(load_bundle(folder)).score(vector.values)
-    (card,) = answered(request, small).cards
+    card = answered(request, small)
     said = facts(card.model_dump())
     assert alone.probability is not None
     assert alone.interval is not None
@@ -226,7 +221,7 @@ def test_hook_and_scorer_give_the_same_number(case: str, folder: Path, small: As
 
 
 def test_patients_differ(small: Assessor) -> None:
-    found = [answered(example(case), small).assessment for case in SCORED]
+    found = [assessment_of(example(case), small, now()) for case in SCORED]
     numbers = {each.score.probability for each in found if isinstance(each, Scored)}
     assert len(numbers) == len(SCORED)
 
@@ -243,7 +238,7 @@ def test_whatever_is_withheld_a_number_is_within_its_interval_and_above_the_floo
 ) -> None:
     outcomes = set()
     for keys in combinations(KEYS, count):
-        found = answered(withheld(example("other-units"), keys), small).assessment
+        found = assessment_of(withheld(example("other-units"), keys), small, now())
         assert found.vector is not None
         groups = coverage_of(found.vector, small.bundle).groups
         thin = {n for n, (known, total) in groups.items() if known / total < FLOORS.get(n, 0.0)}
@@ -262,27 +257,25 @@ def test_whatever_is_withheld_a_number_is_within_its_interval_and_above_the_floo
 
 
 def test_coverage_counts_what_the_network_takes(small: Assessor) -> None:
-    found = answered(call(), small)
-    vector = found.assessment.vector
+    card, vector = answered(call(), small), assessment_of(call(), small, now()).vector
     assert vector is not None
     known = [name for name in TAKEN if vector[name] not in (None, "unknown")]
     coverage = coverage_of(vector, small.bundle)
     assert (coverage.known, coverage.total) == (len(known), len(TAKEN))
-    assert f"**Based on {len(known)} of {len(TAKEN)} inputs:**" in found.cards[0].detail
-    assert facts(found.cards[0].model_dump())["total_inputs"] == len(TAKEN)
+    assert f"**Based on {len(known)} of {len(TAKEN)} inputs:**" in card.detail
+    assert facts(card.model_dump())["total_inputs"] == len(TAKEN)
 
 
 def test_the_value_of_a_feature_that_the_network_does_not_take_is_not_shown(tmp_path: Path) -> None:
     few = tuple(name for name in TAKEN if name != "n_hosp_365d")
     bundle = load_bundle(trained_bundle(tmp_path / "few", features=few))
-    assessment = answered(call(), fixed_assessor(SCORE)).assessment
-    (card,) = cards_for(assessment, PATIENT, bundle)
+    card = first_card(assessment_of(call(), fixed_assessor(SCORE)), occasion(bundle))
     assert moves(card)[0].startswith("- Earlier admissions (0): ")
 
 
 def test_not_scored_has_the_notice_and_no_number(small: Assessor) -> None:
     for case in ("hospice", "newborn", "transferred"):
-        (card,) = answered(example(case), small).cards
+        card = answered(example(case), small)
         assert card.detail.startswith(f"**{NOTICE}**\n\n**Not scored:**")
         assert not SHOWN.search(card.summary)
         assert not {"probability", "interval", "lace"} & set(facts(card.model_dump()))
@@ -305,4 +298,4 @@ async def test_a_repeated_call_gets_the_same_card(folder: Path, tmp_path: Path) 
 
 def test_every_example_request_has_an_answer(small: Assessor) -> None:
     for path in EXAMPLES.glob("*.json"):
-        assert len(answered(example(path.stem), small).cards) == 1
+        assert answered(example(path.stem), small).summary

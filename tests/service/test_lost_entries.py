@@ -8,11 +8,11 @@ import pytest
 from cds_service.assessment import NotScored, Scored
 from cds_service.errors import WrongPatientError
 from cds_service.hooks.call import read_call
-from cds_service.hooks.cards import cards_for
-from cds_service.hooks.routes import answer
+from cds_service.hooks.routes import assessed
 from cds_service.services import offered
 from cds_service.settings import READMISSION, Settings
 from fhir_mapping.extract import FeatureVector
+from tests.service.answering import first_card, occasion
 from tests.service.requests import example, gathered, now
 
 ASSESSOR = offered(Settings().bundles, ())[READMISSION].assessor
@@ -29,7 +29,7 @@ def entries(made: dict[str, Any], key: str) -> list[dict[str, Any]]:
 
 
 def answered(made: dict[str, Any]) -> Scored | NotScored:
-    return answer(read_call(json.dumps(made).encode(), now()), ASSESSOR).assessment
+    return assessed(read_call(json.dumps(made).encode(), now()), ASSESSOR)
 
 
 def vector(made: dict[str, Any]) -> FeatureVector:
@@ -60,7 +60,7 @@ def test_conditions_that_cannot_be_used_are_no_absence(spoil: Any) -> None:
     found = vector(made)
     assert found["cci_chf"] is None
     assert found.coverage.groups["diagnoses"][0] == 0
-    detail = cards_for(answered(made), PATIENT, ASSESSOR.bundle)[0].detail
+    detail = first_card(answered(made), occasion(ASSESSOR.bundle)).detail
     assert "**Read in part:** Condition (comorbidities)" in detail
     assert "Heart failure" not in detail.partition("**Not in the record:**")[2]
 
@@ -68,7 +68,7 @@ def test_conditions_that_cannot_be_used_are_no_absence(spoil: Any) -> None:
 def test_what_was_not_read_is_not_called_absent() -> None:
     made = request()
     del made["prefetch"]["conditions"]
-    detail = cards_for(answered(made), PATIENT, ASSESSOR.bundle)[0].detail
+    detail = first_card(answered(made), occasion(ASSESSOR.bundle)).detail
     assert "**Not read:** Condition (comorbidities)" in detail
     assert "Dementia" not in detail
 

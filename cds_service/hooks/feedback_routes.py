@@ -1,0 +1,51 @@
+"""The feedback endpoint of each service (CDS Hooks 2.0, Feedback). Thin: parse, match, store.
+
+Always 200 for what can be read: a client cannot repair a card that we do not know.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from cds_service.dependencies import Body, Client, State
+from cds_service.hooks.feedback import Feedback, read_feedback
+from cds_service.observability import note
+
+router = APIRouter()
+
+
+@router.post("/cds-services/{service_id}/feedback")
+async def take_feedback(service_id: str, body: Body, state: State, client: Client) -> Response:
+    """Append every entry; those about a card of nobody's, or another tenant's, are quarantined."""
+    service, received = state.service(service_id), state.clock()
+    entries = read_feedback(body)
+    note(service_id=service.id, feedback=len(entries))
+    uuids = {each.card for each in entries}
+    known = await state.store.cards_of(client.name, service_id=service.id, card_uuids=uuids)
+    named = {str(uuid.uuid4()): each for each in entries}
+    shared = {"tenant": client.name, "service_id": service.id, "received_at": received}
+    rows = [_row(name, each, known) | shared for name, each in named.items()]
+    comments = {name: each.comment for name, each in named.items() if each.comment}
+    await state.store.add_feedback(rows, comments)
+    note(quarantined=sum(row["assessment_uuid"] is None for row in rows))
+    return Response()
+
+
+def _row(name: str, entry: Feedback, known: Mapping[str, str]) -> dict[str, Any]:
+    system, code = entry.reason or (None, None)
+    suggestions = json.dumps(entry.accepted_suggestions) if entry.accepted_suggestions else None
+    return {
+        "uuid": name,
+        "card_uuid": entry.card,
+        "assessment_uuid": known.get(entry.card),
+        "outcome": entry.outcome,
+        "accepted_suggestions": suggestions,
+        "reason_system": system,
+        "reason_code": code,
+        "commented": entry.comment is not None,
+        "outcome_at": entry.at,
+    }
