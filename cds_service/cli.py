@@ -9,11 +9,18 @@ from rich.console import Console
 
 from cds_service.batch.extract_command import extract_command
 from cds_service.errors import StartRefusedError
+from cds_service.governance.audit_commands import audit_app
+from cds_service.governance.key_commands import new_key_command, rewrap_command
+from cds_service.governance.purge_command import purge_command
 from cds_service.serving import run
 from cds_service.settings import READMISSION, Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("extract")(extract_command)
+app.add_typer(audit_app, name="audit")
+app.command("purge")(purge_command)
+app.command("new-key")(new_key_command)
+app.command("rewrap")(rewrap_command)
 _console = Console(stderr=True)
 
 
