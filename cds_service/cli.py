@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from cds_service.batch.extract_command import extract_command
+from cds_service.environment import settings_from
 from cds_service.errors import StartRefusedError
 from cds_service.governance.audit_commands import audit_app
 from cds_service.governance.key_commands import new_key_command, rewrap_command
@@ -63,19 +64,6 @@ def serve(
         raise typer.Exit(2) from None
 
 
-def settings_from(options: dict[str, Any]) -> Settings:
-    """Settings of the environment under the options given. Raises StartRefusedError naming the setting."""
-    try:
-        return Settings(**options)
-    except ValueError as wrong:
-        fields = ", ".join(
-            f"READMIT_{'_'.join(map(str, e['loc'])).upper()}" for e in _errors(wrong)
-        )
-        raise StartRefusedError(
-            f"{fields}: not a usable value; see docs/reference/settings.md"
-        ) from None
-
-
 def _named(bundle: str) -> tuple[str, Path]:
     name, found, folder = bundle.partition("=")
     return (name, Path(folder)) if found else (READMISSION, Path(bundle))
@@ -86,8 +74,3 @@ def _announce(settings: Settings) -> None:
     _console.print(f"Discovery: {where}/cds-services", markup=False)
     if settings.dev:
         _console.print(f"Click here: {where}/", style="bold green", markup=False)
-
-
-def _errors(wrong: ValueError) -> list[Any]:
-    listed: list[Any] = getattr(wrong, "errors", list)()
-    return listed

@@ -10,13 +10,13 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cds_service.environment import settings_from
 from cds_service.errors import StartRefusedError
 from cds_service.governance import verification
 from cds_service.governance.export import export
 from cds_service.governance.heads import read_heads
 from cds_service.governance.opening import (
     UNUSABLE,
-    configured,
     opened,
     progress,
     refusals_said,
@@ -51,7 +51,7 @@ def verify_command(
 ) -> None:
     """Say whether every stored row is as it was written. Exit 0: whole; 1: not."""
     with refusals_said():
-        settings = configured()
+        settings = settings_from({})
         witness = _witness(heads_file, settings)
         whole = asyncio.run(_verify(settings, tenant, witness))
     if not whole:
@@ -67,7 +67,7 @@ def replay_command(
 ) -> None:
     """Compute a past assessment again. Exit 0: the same; 1: not; 2: cannot be done here; 3: purged."""
     with refusals_said():
-        settings = configured()
+        settings = settings_from({})
         folders = [*(bundle or ()), *settings.bundles.values()]
         verdict = asyncio.run(_replay(settings, uuid, folders))
     raise typer.Exit(_EXIT[verdict])
@@ -84,7 +84,7 @@ def export_command(
     with refusals_said():
         if not out.parent.is_dir():
             raise StartRefusedError(f"{out.parent}: no such folder; make it first")
-        written = asyncio.run(_export(configured(), out, tenant, since=since, until=until))
+        written = asyncio.run(_export(settings_from({}), out, tenant, since=since, until=until))
     say(f"{out}: {written} resources")
 
 

@@ -4,8 +4,9 @@ import asyncio
 
 import typer
 
+from cds_service.environment import settings_from
 from cds_service.errors import StartRefusedError
-from cds_service.governance.opening import configured, opened, refusals_said, say
+from cds_service.governance.opening import opened, refusals_said, say
 from cds_service.settings import Settings
 from cds_service.storage.rewrapping import rewrap_some
 from cds_service.storage.vault import new_key
@@ -19,7 +20,7 @@ def new_key_command() -> None:
 def rewrap_command() -> None:
     """Store every record's key anew under the first storage key; then the others can go."""
     with refusals_said():
-        settings = configured()
+        settings = settings_from({})
         if not settings.storage_keys:
             raise StartRefusedError("READMIT_STORAGE_KEYS: needed; the first one encrypts")
         found = asyncio.run(_rewrap(settings))

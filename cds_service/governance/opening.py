@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import make_url
@@ -19,17 +18,6 @@ from model.errors import BundleError
 
 _errors = Console(stderr=True)
 UNUSABLE = 2
-
-
-def configured() -> Settings:
-    """The settings of the service, from the same environment. Raises StartRefusedError."""
-    try:
-        return Settings()
-    except ValidationError as wrong:
-        names = {f"READMIT_{each['loc'][0]}".upper() for each in wrong.errors() if each["loc"]}
-        raise StartRefusedError(
-            f"{', '.join(sorted(names))}: not a usable value; see docs/reference/settings.md"
-        ) from None
 
 
 @asynccontextmanager

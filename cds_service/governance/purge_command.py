@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from cds_service.dependencies import system_clock
+from cds_service.environment import settings_from
 from cds_service.errors import StartRefusedError
-from cds_service.governance.opening import configured, opened, progress, refusals_said, say
+from cds_service.governance.opening import opened, progress, refusals_said, say
 from cds_service.settings import Settings
 from cds_service.storage.purging import (
     Selection,
@@ -43,7 +44,7 @@ def purge_command(
             "give one of --older-than-retention, --before, --patient and --assessment"
         )
     with refusals_said():
-        settings, now = configured(), system_clock()
+        settings, now = settings_from({}), system_clock()
         if older_than_retention:
             selection = stored_before(now - _retention(settings, tenant))
         elif before:

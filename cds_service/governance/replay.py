@@ -5,6 +5,7 @@ Everything that was computed from values is computed anew. What was read from th
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,6 +99,7 @@ def _vector(row: Row, values: Sequence[Value]) -> FeatureVector:
         issues=(),
         prediction_time=row["prediction_time"],
         timing=row["timing"],
+        zone=UTC,
         profile=row["profile"],
         profile_detected=False,
     )
