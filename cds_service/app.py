@@ -21,6 +21,7 @@ from cds_service.errors import (
     StoreUnavailableError,
     operation_outcome,
 )
+from cds_service.governance.heads import heads_kept
 from cds_service.hooks.feedback_routes import router as feedback_router
 from cds_service.hooks.routes import router
 from cds_service.observability import (
@@ -76,7 +77,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     bundles = {each.id: each.assessor.bundle.digest for each in state.services.values()}
     metrics.serving(state.services.values())
     log_start(bundles=bundles, mapping=CATALOGUE.digest)
-    yield
+    async with heads_kept(state.settings.audit_heads, state.store, state.clock):
+        yield
     await state.http.aclose()
     await state.store.close()
 

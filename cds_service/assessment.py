@@ -167,7 +167,7 @@ def _lacking(
     vector: FeatureVector, baselines: tuple[Baseline, ...], bundle: Bundle
 ) -> tuple[str | None, tuple[str, ...]]:
     """Below a floor, or without what the score needs: first that holds."""
-    thin = tuple(_below_floor(vector, bundle))
+    thin = tuple(below_floor(vector, bundle))
     if thin:
         return "below_coverage_floor", thin
     if bundle.manifest.kind == "published_scores" and not any(b.reading for b in baselines):
@@ -176,7 +176,8 @@ def _lacking(
     return None, ()
 
 
-def _below_floor(vector: FeatureVector, bundle: Bundle) -> list[str]:
+def below_floor(vector: FeatureVector, bundle: Bundle) -> list[str]:
+    """The groups of which the bundle asks for more inputs than are known."""
     floors = bundle.manifest.coverage_floors
     return [
         name

@@ -8,12 +8,20 @@ import typer
 from rich.console import Console
 
 from cds_service.batch.extract_command import extract_command
+from cds_service.environment import settings_from
 from cds_service.errors import StartRefusedError
+from cds_service.governance.audit_commands import audit_app
+from cds_service.governance.key_commands import new_key_command, rewrap_command
+from cds_service.governance.purge_command import purge_command
 from cds_service.serving import run
 from cds_service.settings import READMISSION, Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("extract")(extract_command)
+app.add_typer(audit_app, name="audit")
+app.command("purge")(purge_command)
+app.command("new-key")(new_key_command)
+app.command("rewrap")(rewrap_command)
 _console = Console(stderr=True)
 
 
@@ -56,19 +64,6 @@ def serve(
         raise typer.Exit(2) from None
 
 
-def settings_from(options: dict[str, Any]) -> Settings:
-    """Settings of the environment under the options given. Raises StartRefusedError naming the setting."""
-    try:
-        return Settings(**options)
-    except ValueError as wrong:
-        fields = ", ".join(
-            f"READMIT_{'_'.join(map(str, e['loc'])).upper()}" for e in _errors(wrong)
-        )
-        raise StartRefusedError(
-            f"{fields}: not a usable value; see docs/reference/settings.md"
-        ) from None
-
-
 def _named(bundle: str) -> tuple[str, Path]:
     name, found, folder = bundle.partition("=")
     return (name, Path(folder)) if found else (READMISSION, Path(bundle))
@@ -79,8 +74,3 @@ def _announce(settings: Settings) -> None:
     _console.print(f"Discovery: {where}/cds-services", markup=False)
     if settings.dev:
         _console.print(f"Click here: {where}/", style="bold green", markup=False)
-
-
-def _errors(wrong: ValueError) -> list[Any]:
-    listed: list[Any] = getattr(wrong, "errors", list)()
-    return listed

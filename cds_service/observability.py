@@ -65,6 +65,11 @@ def log_failure(error: BaseException) -> None:
     structlog.get_logger().error("failed", error=type(error).__name__, where=_where(error))
 
 
+def log_heads_lost(error: BaseException) -> None:
+    """Heads of the audit chains could not be written elsewhere; the service goes on."""
+    structlog.get_logger().warning("heads_not_written", error=type(error).__name__)
+
+
 def log_start(**facts: Any) -> None:
     """The service is ready."""
     structlog.get_logger().info("started", **facts)

@@ -75,6 +75,11 @@ class Settings(BaseSettings):
         description="Keys that stored inputs and comments are encrypted with, as a JSON array:"
         " the first encrypts, all decrypt. `readmit new-key` makes one. Needed with tenants.",
     )
+    audit_heads: Path | None = Field(
+        None,
+        description="File that grows by the heads of the audit chains, once a minute; on another"
+        " disk than the database, so that `readmit audit verify` finds a tail that was cut off.",
+    )
     dev: bool = Field(
         False,
         description="On loopback, without client authentication: serve the page that plays the"

@@ -5,7 +5,7 @@ Nothing is imputed: a value is there with its evidence, or it is missing.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import cached_property
@@ -85,7 +85,7 @@ class FeatureVector:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the values; equal on every path to the same patient and time."""
-        return hashlib.sha256(json.dumps(self.values).encode()).hexdigest()
+        return digest_of(self.values)
 
     @cached_property
     def coverage(self) -> Coverage:
@@ -100,6 +100,11 @@ class FeatureVector:
     def evidence_for(self, name: str) -> tuple[Evidence, ...]:
         """The evidence rows of one feature."""
         return tuple(row for row in self.evidence if row.feature == name)
+
+
+def digest_of(values: Sequence[Value]) -> str:
+    """SHA-256 of the values of a vector, in catalogue order."""
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
 def extract(history: PatientHistory, stay: IndexStay, sources: Sources) -> FeatureVector:

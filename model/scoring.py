@@ -82,6 +82,11 @@ class TrainedScorer:
             interval_holds=calibrator.interval_holds,
         )
 
+    def unrounded(self, values: Sequence[Value]) -> float:
+        """The probability before it is rounded: only to tell how near two builds come."""
+        table = self._model.encode([values[index] for index in self._positions])[None]
+        return float(self._model.calibrator.probability(self._model.logits(table))[0])
+
     def _contributions(self, prepared: torch.Tensor) -> tuple[tuple[Contribution, ...], float]:
         slope = self._model.calibrator.slope
         found = attribute(self._model.network, prepared, self._reference)

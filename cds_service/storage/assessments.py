@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cds_service.storage.chain import digest_of
-from cds_service.storage.links import add_link
+from cds_service.storage.links import add_links
 from cds_service.storage.tables import ASSESSMENT, SEALED
 from cds_service.storage.vault import Sealed
 
@@ -26,15 +26,9 @@ async def add(connection: AsyncConnection, row: Mapping[str, Any], sealed: Seale
     """Write an assessment, its contents and its link."""
     statement = insert(ASSESSMENT).values(dict(row)).returning(*ASSESSMENT.c)
     stored = dict((await connection.execute(statement)).mappings().one())
-    await keep(connection, row["uuid"], row["tenant"], row["created_at"], sealed=sealed)
-    await add_link(
-        connection,
-        row["tenant"],
-        "assessed",
-        row["uuid"],
-        at=row["created_at"],
-        digest=digest_of(stored),
-    )
+    uuid, tenant, created_at = row["uuid"], row["tenant"], row["created_at"]
+    await keep(connection, uuid, tenant, created_at, sealed=sealed)
+    await add_links(connection, tenant, "assessed", {uuid: digest_of(stored)}, at=created_at)
 
 
 async def keep(

@@ -20,6 +20,7 @@ from cds_service.errors import StartRefusedError, StoreUnavailableError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _WRITES = "readmit_writes"
+_OUTSIDE = {"isolation_level": "AUTOCOMMIT"}
 _MIGRATING = 7_236_001  # any number: names the advisory lock that migrations take on PostgreSQL
 
 
@@ -77,6 +78,15 @@ class Database:
         except (SQLAlchemyError, OSError):
             raise StoreUnavailableError(_UNREAD) from None
 
+    @asynccontextmanager
+    async def outside(self) -> AsyncIterator[AsyncConnection]:
+        """Outside of any transaction, for upkeep. Raises StoreUnavailableError."""
+        try:
+            async with self.engine.execution_options(**_OUTSIDE).connect() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError):
+            raise StoreUnavailableError(_UNREAD) from None
+
     async def close(self) -> None:
         """Give the connections back."""
         await self.engine.dispose()
@@ -106,8 +116,9 @@ def _configure_sqlite(connection: DBAPIConnection, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if options.get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES) else "BEGIN")
 
 
 _UNUSABLE = (

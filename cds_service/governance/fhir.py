@@ -1,0 +1,170 @@
+"""Links as FHIR R4 resources: an AuditEvent for each, a Provenance for each scored assessment.
+
+Built and validated by fhir.resources. They name ids, digests and versions; no value of a record,
+and no result either: an audit repository has other readers than a chart.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from cds_service.storage.chain import Link
+
+Json = dict[str, Any]
+Row = Mapping[str, Any]
+AI: Final[Json] = {
+    "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
+    "code": "AIAST",
+    "display": "Artificial Intelligence asserted",
+}
+_LIFECYCLE = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"
+_EVENTS: Mapping[str, tuple[str, str, str]] = {
+    "assessed": ("C", "originate", "Originate/Retain Record Lifecycle Event"),
+    "feedback": ("C", "receive", "Receive/Retain Record Lifecycle Event"),
+    "purged": ("D", "destroy", "Destroy/Delete Record Lifecycle Event"),
+}
+_ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
+_PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
+_USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9.-]{1,64}")
+
+
+def audit_event(link: Link, subject: Row | None) -> str:
+    """The AuditEvent of a link, as JSON; `subject`: the row it speaks of."""
+    action, code, display = _EVENTS[link.kind]
+    assessed = subject if link.kind == "assessed" else None
+    made = {
+        "id": link.hash,
+        "meta": {"security": [AI]} if assessed and _by_network(assessed) else None,
+        "type": {"system": _LIFECYCLE, "code": code, "display": display},
+        "action": action,
+        "recorded": _instant(link.at),
+        "outcome": "0",
+        "agent": [
+            {"who": _requestor(link, assessed), "requestor": True},
+            {
+                "who": _bundle(assessed) if assessed else {"display": "Readmit"},
+                "requestor": False,
+            },
+        ],
+        "source": {"site": link.tenant, "observer": {"display": "Readmit"}},
+        "entity": [*_people(subject), _record(link, subject)],
+    }
+    return _json("AuditEvent", made)
+
+
+def provenance(link: Link, row: Row) -> str:
+    """The Provenance of a scored assessment, as JSON."""
+    ai = _by_network(row)
+    made = {
+        "id": row["uuid"],
+        "meta": {"security": [AI]} if ai else None,
+        "target": [_by_uuid(row["uuid"])],
+        "occurredDateTime": _instant(row["prediction_time"]),
+        "recorded": _instant(link.at),
+        "reason": [{"coding": [AI]}] if ai else None,
+        "activity": {"coding": [{"system": _LIFECYCLE, "code": "originate"}]},
+        "agent": [
+            {
+                "type": {"coding": [{"system": _PARTICIPANT, "code": "assembler"}]},
+                "who": _bundle(row),
+            }
+        ],
+        "entity": [
+            {"role": "source", "what": _digest("the 105 inputs", row["vector_digest"])},
+            {"role": "derivation", "what": _digest("the catalogue", row["mapping_digest"])},
+            {"role": "derivation", "what": _model_card(row)},
+        ],
+    }
+    return _json("Provenance", made)
+
+
+def _by_network(row: Row) -> bool:
+    """Points are counted by a published rule; a probability is a network's."""
+    return row["probability"] is not None
+
+
+def _requestor(link: Link, assessed: Row | None) -> Json:
+    user = assessed["user_id"] if assessed else None
+    if user is None:
+        return {"display": "operator" if link.kind == "purged" else f"client {link.tenant}"}
+    if _USER.fullmatch(user):
+        return {"reference": user}
+    return {"identifier": {"value": user}}
+
+
+def _bundle(row: Row) -> Json:
+    return {"type": "Device", **_digest("Readmit with the bundle", row["bundle_digest"])}
+
+
+def _model_card(row: Row) -> Json:
+    card = _digest("model card, in the bundle", row["bundle_digest"])
+    return {"type": "DocumentReference", **card}
+
+
+def _people(row: Row | None) -> list[Json]:
+    if row is None or "patient_id" not in row:
+        return []
+    entities = [{"what": _reference("Patient", row["patient_id"]), "role": _role("1")}]
+    if row["encounter_id"]:
+        entities.append({"what": _reference("Encounter", row["encounter_id"]), "role": _role("4")})
+    return entities
+
+
+def _record(link: Link, row: Row | None) -> Json:
+    stated = {
+        "chain": f"{link.tenant} {link.number}",
+        "hash": link.hash,
+        "digest": link.digest,
+        "service": row.get("service_id") if row else None,
+        "outcome": row.get("outcome") if row else None,
+        "card": row.get("card_uuid") if row else None,
+        "bundle": row.get("bundle_digest") if row else None,
+        "mapping": row.get("mapping_digest") if row else None,
+        "vector": row.get("vector_digest") if row else None,
+    }
+    detail = [{"type": name, "valueString": value} for name, value in stated.items() if value]
+    return {"what": _by_uuid(link.subject), "role": _role("4"), "detail": detail}
+
+
+def _reference(kind: str, name: str) -> Json:
+    """A client may have ids that FHIR does not allow."""
+    if _ID.fullmatch(name):
+        return {"reference": f"{kind}/{name}"}
+    return {"type": kind, "identifier": {"value": name}}
+
+
+def _role(code: str) -> Json:
+    return {"system": _ROLE, "code": code}
+
+
+def _by_uuid(uuid: str) -> Json:
+    return {"identifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{uuid}"}}
+
+
+def _digest(display: str, digest: str | None) -> Json:
+    return {"identifier": {"value": digest}, "display": display}
+
+
+def _instant(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
+
+
+def _json(kind: str, made: Json) -> str:
+    stated = {name: value for name, value in made.items() if value is not None}
+    text: str = _model(kind)(**stated).model_dump_json()
+    return text
+
+
+@cache
+def _model(kind: str) -> Any:
+    # slow to import: paid by the export, not by every start
+    if kind == "AuditEvent":
+        from fhir.resources.R4B.auditevent import AuditEvent
+
+        return AuditEvent
+    from fhir.resources.R4B.provenance import Provenance
+
+    return Provenance

