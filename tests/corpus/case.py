@@ -2,12 +2,14 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
 SERVICE = "readmission-risk"
+_STAY = re.compile(r"\bstay-1\b")
 READ_AS_WHOLE = {"lace": 10, "hospital": 5}
 """The points of the patient that every case starts from."""
 
@@ -25,14 +27,17 @@ class Case:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def text(self, family: str) -> str:
-        """The file: an object on many lines, but a resource in a Bundle on one."""
+        """The file: an object on many lines, but a resource in a Bundle on one.
+
+        Each case has a stay of its own: a service may remember the stays that it was asked about.
+        """
         known: Json = {"name": f"{family}/{self.name}", "why": self.why, "source": self.source}
         known |= {"service": self.service, "headers": dict(self.headers)}
         known |= _sent(self.sent) | {"expected": self.expected}
         kept = {
             key: value for key, value in known.items() if value not in ("", {}) or key == "body"
         }
-        return _pretty(kept) + "\n"
+        return _STAY.sub(f"stay-{self.name}", _pretty(kept)) + "\n"
 
 
 def _sent(sent: Json | bytes) -> Json:

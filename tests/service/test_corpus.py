@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,17 @@ _SHORTEST = 9
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
+@pytest.fixture(scope="module")
+async def http(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
+    folder = tmp_path_factory.mktemp("corpus")
+    async with serving(folder, bundles={"readmission-risk": BUNDLE}) as client:
+        yield client
+
+
 @pytest.mark.parametrize("name", CASES)
-async def test_the_answer_is_as_the_corpus_expects(name: str, tmp_path: Path) -> None:
+async def test_the_answer_is_as_the_corpus_expects(name: str, http: httpx.AsyncClient) -> None:
     case = CASES[name]
-    async with serving(tmp_path, bundles={"readmission-risk": BUNDLE}) as http:
-        answer = await play(http, case)
+    answer = await play(http, case)
     assert differences(case, answer) == []
     if answer.status_code == 200:
         check_cards(answer.json())
