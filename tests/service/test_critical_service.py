@@ -70,7 +70,7 @@ def triage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(folder: Path, **settings: Any) -> None:
-    create_app(Settings(bundles={SERVICE: folder}, **settings))
+    create_app(Settings(bundles={SERVICE: folder}, dev=True, **settings))
 
 
 def test_it_is_off_by_default(folder: Path) -> None:
