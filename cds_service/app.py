@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds_service.dependencies import Clock, ServiceState, system_clock
 from cds_service.errors import FHIR_JSON, STATUS, ServiceError, operation_outcome
+from cds_service.fhir_server import fhir_client
 from cds_service.hooks.routes import router
 from cds_service.observability import (
     configure_logging,
@@ -60,7 +61,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await state.store.migrate()
     bundles = {each.id: each.assessor.bundle.digest for each in state.services.values()}
     log_start(bundles=bundles, mapping=CATALOGUE.digest)
-    yield
+    async with fhir_client() as app.state.fhir_client:
+        yield
     await state.store.close()
 
 

@@ -123,6 +123,18 @@ def assess(
     return _assess_stay(history, stay, gathered.sources, assessor)
 
 
+def stay_of(
+    gathered: Gathered, encounter_id: str | None, now: datetime, *, profile: Profile | None
+) -> IndexStay | NoStay:
+    """The stay that `assess` would take, from as little as its encounters."""
+    try:
+        history = history_of(gathered.resources, profile=profile)
+    except PatientError:
+        return NoStay("patient_unknown")
+    chosen = encounter_id or _open_stay(history)
+    return chosen if isinstance(chosen, NoStay) else index_stay(history, chosen, now)
+
+
 def _open_stay(history: PatientHistory) -> str | NoStay:
     found = open_stays(history)
     if len(found) == 1:

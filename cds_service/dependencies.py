@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, cast
 
+import httpx
 from fastapi import Depends, Request
 
 from cds_service.errors import BodyTooLargeError, UnsupportedEncodingError
@@ -64,6 +65,12 @@ def _client(request: Request) -> Tenant:
     return _state(request).tenants[0]
 
 
+def _fhir_client(request: Request) -> httpx.AsyncClient:
+    """The process's one client for FHIR servers, opened at start."""
+    return cast("httpx.AsyncClient", request.app.state.fhir_client)
+
+
 State = Annotated[ServiceState, Depends(_state)]
 Body = Annotated[bytes, Depends(_body)]
 Client = Annotated[Tenant, Depends(_client)]
+FhirClient = Annotated[httpx.AsyncClient, Depends(_fhir_client)]

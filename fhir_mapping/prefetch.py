@@ -1,16 +1,21 @@
 """Prefetch templates, derived from the catalogue: what a CDS client is asked to send.
 
 CDS Hooks 2.0, Prefetch Template. One key for each resource type the features read; 2.0 has no
-date arithmetic, so the newest `_count` are asked for, and a full page counts as `partial`.
+date arithmetic, so the newest `_count` are asked for, and a full page counts as `partial`. For the
+stay's first values there is `vitals` beside `observations`: the vital signs of its own encounter.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from urllib.parse import quote
 
 from fhir_mapping.catalogue import CATALOGUE
 from fhir_mapping.profiles import Profile, load_profile
 
 _PANEL = "blood_pressure_panel"
 _PATIENT = "patient={{context.patientId}}"
+_ENCOUNTER = "{{context.encounterId}}"
 _SORT = {
     "Encounter": "&_sort=-date",
     "Observation": "&_sort=-date",
@@ -20,11 +25,20 @@ _SORT = {
 }
 _COUNT = {"Observation": 2000, "Encounter": 500, "MedicationAdministration": 2000}
 _USUAL_COUNT = 1000
+_READ = frozenset(measure for feature in CATALOGUE for measure in feature.reads)
+_VITALS = frozenset(
+    measure
+    for feature in CATALOGUE
+    if feature.coverage_group == "vitals"
+    for measure in feature.reads
+)
+OBSERVATIONS, VITALS = "observations", "vitals"
+"""Two keys for one type: the newest of the patient, and the vital signs of the stay's encounter."""
 _KEYS = {
     "Encounter": "encounters",
     "Location": "locations",
     "Condition": "conditions",
-    "Observation": "observations",
+    "Observation": OBSERVATIONS,
     "Procedure": "procedures",
     "Coverage": "coverages",
     "MedicationRequest": "medication_requests",
@@ -44,14 +58,26 @@ class Template:
     required: bool = False
     count: int | None = None
 
+    def filled(self, context: Mapping[str, str]) -> str:
+        """The query with its tokens replaced; `context` by their names in the hook's context."""
+        query = self.query
+        for name, value in context.items():
+            query = query.replace(f"{{{{context.{name}}}}}", quote(value, safe=""))
+        return query
+
 
 def templates(profile: Profile) -> tuple[Template, ...]:
     """Every key in the order it is asked for; the codes are LOINC's and the site's own."""
     patient = Template("patient", "Patient", "Patient/{{context.patientId}}", required=True)
-    index = Template("encounter", "Encounter", "Encounter/{{context.encounterId}}", required=True)
+    index = Template("encounter", "Encounter", f"Encounter/{_ENCOUNTER}", required=True)
     read = {source for feature in CATALOGUE for source in feature.sources}
     searches = (_search(kind, key, profile) for kind, key in _KEYS.items() if kind in read)
-    return (patient, index, *searches)
+    return (patient, index, *searches, _vitals(profile))
+
+
+def since(query: str, day: date) -> str:
+    """The query for what is of that day or later."""
+    return f"{query}&date=ge{day.isoformat()}"
 
 
 def _search(resource_type: str, key: str, profile: Profile) -> Template:
@@ -60,19 +86,23 @@ def _search(resource_type: str, key: str, profile: Profile) -> Template:
     if resource_type == "Location":
         query = f"Encounter?{_PATIENT}&_sort=-date&_include=Encounter:location{page}"
         return Template(key, resource_type, query, count=count)
-    query = (
-        f"{resource_type}?{_PATIENT}{_codes(resource_type, profile)}{_SORT.get(resource_type, '')}"
-    )
+    codes = _codes(_READ, profile) if resource_type == "Observation" else ""
+    query = f"{resource_type}?{_PATIENT}{codes}{_SORT.get(resource_type, '')}"
     if resource_type.startswith("Medication"):
         query += f"&_include={resource_type}:medication"
     return Template(key, resource_type, query + page, count=count)
 
 
-def _codes(resource_type: str, profile: Profile) -> str:
+def _vitals(profile: Profile) -> Template:
+    count = _COUNT["Observation"]
+    of_stay = f"Observation?{_PATIENT}&encounter={_ENCOUNTER}"
+    query = f"{of_stay}{_codes(_VITALS, profile)}&_sort=date&_count={count}"
+    return Template(VITALS, "Observation", query, count=count)
+
+
+def _codes(measures: frozenset[str], profile: Profile) -> str:
     """Only the measures that a feature reads; a blood pressure may come as its panel."""
-    if resource_type != "Observation":
-        return ""
-    read = {measure for feature in CATALOGUE for measure in feature.reads} | {_PANEL}
+    read = measures | {_PANEL}
     tokens = [
         f"{system}|{code}" for (system, code), name in profile.measures.items() if name in read
     ]
@@ -87,5 +117,5 @@ def prefetch_templates(hook: str, profile: Profile | None = None) -> dict[str, s
     return {
         template.key: template.query
         for template in (templates(profile) if profile else PREFETCH)
-        if hook == "encounter-discharge" or template.key != "encounter"
+        if hook == "encounter-discharge" or _ENCOUNTER not in template.query
     }

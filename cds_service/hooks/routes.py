@@ -1,5 +1,6 @@
 """The CDS Hooks endpoints: discovery, and the call. Thin: parse, assess, store, answer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -8,14 +9,16 @@ import anyio.to_thread
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from cds_service.answers import Fetched
 from cds_service.assessment import Assessment, Assessor, Scored, assess, coverage_of
-from cds_service.dependencies import Body, Client, ServiceState, State
+from cds_service.dependencies import Body, Client, FhirClient, ServiceState, State
 from cds_service.errors import UnknownServiceError
+from cds_service.fetching import fetch_lacking, server_of
 from cds_service.hooks.call import HookCall, read_call
 from cds_service.hooks.cards import cards_for
 from cds_service.hooks.schemas import Card, CardResponse, Discovery, Service
 from cds_service.observability import note
-from cds_service.records import gather
+from cds_service.records import NOTHING_FETCHED, gather
 from cds_service.services import Offered
 from fhir_mapping.catalogue import CATALOGUE
 from fhir_mapping.prefetch import prefetch_templates
@@ -29,8 +32,9 @@ _DESCRIPTION = (
 )
 _REQUIREMENTS = (
     "FHIR R4. patient and encounter (patient-view: patient and encounters) are required, else 412."
-    " Every other key that is left out costs the inputs that rest on it, and the card says so."
-    " The service reads no FHIR server."
+    " What prefetch lacks is fetched from fhirServer with fhirAuthorization, where the site allows"
+    " that server. Every other key that then is missing costs the inputs that rest on it, and the"
+    " card says so."
 )
 
 router = APIRouter()
@@ -64,14 +68,19 @@ def discovery(state: State, client: Client) -> Response:
 
 
 @router.post("/cds-services/{service_id}")
-async def call_service(service_id: str, body: Body, state: State, client: Client) -> Response:
+async def call_service(
+    service_id: str, body: Body, state: State, client: Client, reader: FhirClient
+) -> Response:
     """CDS Hooks 2.0, Calling a CDS Service. The row is written before the answer leaves."""
     started = perf_counter()
     service = _service(service_id, state)
     assessor = service.of(client)
     call = read_call(body, state.clock(), hooks=service.hooks)
     note(hook=call.hook, service_id=service.id, bundle=assessor.bundle.digest)
-    answered = await _answer(call, assessor)
+    server = server_of(call, client, reader, state.settings)
+    budget = state.settings.fhir_budget_s
+    fetched = await fetch_lacking(call, server, assessor.profile, budget_s=budget)
+    answered = await _answer(call, assessor, fetched)
     await state.store.add(_row(service_id, call, answered, assessor, perf_counter() - started))
     return Response(CardResponse(cards=answered.cards).wire(), media_type=JSON)
 
@@ -84,10 +93,12 @@ def _service(service_id: str, state: ServiceState) -> Offered:
     return service
 
 
-def answer(call: HookCall, assessor: Assessor) -> Answer:
+def answer(
+    call: HookCall, assessor: Assessor, fetched: Mapping[str, Fetched] = NOTHING_FETCHED
+) -> Answer:
     """The common case: from request to card."""
     assessment = assess(
-        gather(call.prefetch, call.patient_id, encounter_id=call.encounter_id),
+        gather(call.prefetch, call.patient_id, encounter_id=call.encounter_id, fetched=fetched),
         call.encounter_id,
         call.received,
         assessor=assessor,
@@ -95,13 +106,16 @@ def answer(call: HookCall, assessor: Assessor) -> Answer:
     return Answer(assessment, cards_for(assessment, call.patient_id, assessor.bundle))
 
 
-async def _answer(call: HookCall, assessor: Assessor) -> Answer:
+async def _answer(call: HookCall, assessor: Assessor, fetched: Mapping[str, Fetched]) -> Answer:
     """In a thread where it takes long, so that other calls need not wait: a network explains its
     answer, or the record is large."""
-    if call.size <= _LARGE and assessor.bundle.trained is None:
-        answered = answer(call, assessor)
+    size = call.size + sum(
+        memoryview(page).nbytes for each in fetched.values() for page in each.pages
+    )
+    if size <= _LARGE and assessor.bundle.trained is None:
+        answered = answer(call, assessor, fetched)
     else:
-        answered = await anyio.to_thread.run_sync(answer, call, assessor)
+        answered = await anyio.to_thread.run_sync(answer, call, assessor, fetched)
     scored = isinstance(answered.assessment, Scored)
     note(outcome="scored" if scored else "not_scored")
     return answered
