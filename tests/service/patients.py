@@ -148,7 +148,7 @@ def without(request: Json, *keys: str) -> Json:
     return request
 
 
-def authorization(token: str = "secret", **other: Any) -> Json:
+def authorization(token: str, **other: Any) -> Json:
     """A fhirAuthorization with every member that CDS Hooks requires."""
     return {
         "access_token": token,

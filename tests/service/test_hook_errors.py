@@ -70,7 +70,7 @@ def access(token: Any, server: Any = "https://ehr.example/fhir") -> bytes:
 
 def granted(name: str, value: Any) -> tuple[bytes, str]:
     """One member of fhirAuthorization spoilt."""
-    return access(authorization(**{name: value})), f"fhirAuthorization.{name}"
+    return access(authorization("secret") | {name: value}), f"fhirAuthorization.{name}"
 
 
 MALFORMED = {
@@ -111,9 +111,9 @@ MALFORMED = {
     "patientId with a control": (changed("context.patientId", "p\n1"), "context.patientId"),
     "no encounterId at discharge": (lacking("context.encounterId"), "context.encounterId"),
     "encounterId a list": (changed("context.encounterId", ["stay-1"]), "context.encounterId"),
-    "fhirServer a number": (access(authorization(), 7), "fhirServer"),
+    "fhirServer a number": (access(authorization("secret"), 7), "fhirServer"),
     "fhirServer empty": (access(None, ""), "fhirServer"),
-    "a token for no server": (access(authorization(), None), "fhirServer"),
+    "a token for no server": (access(authorization("secret"), None), "fhirServer"),
     "fhirAuthorization a list": (access(["secret"]), "fhirAuthorization"),
     "fhirAuthorization empty": (access({}), "fhirAuthorization.token_type"),
     "access_token null": granted("access_token", None),
@@ -146,7 +146,7 @@ async def test_a_malformed_request_is_400_and_names_the_place(case: str, tmp_pat
 
 OTHERS: dict[str, tuple[Callable[[], Json], str]] = {
     "the token": (
-        lambda: json.loads(access(authorization(patient="stranger-7"))),
+        lambda: json.loads(access(authorization("secret", patient="stranger-7"))),
         "fhirAuthorization.patient",
     ),
     "the Patient": (lambda: call(patient=patient(id="stranger-7")), "prefetch.patient"),
@@ -271,7 +271,7 @@ STRANGE = {
     "a fractional value beyond doubles": WHOLE.replace(b"10.2", b"1e999"),
     "a body large enough for a thread of its own": WHOLE + b" " * 1024 * 1024,
     "unknown members": changed("extension", {"org.example": {"a": [None]}}),
-    "a token and a server that nobody lists": access(authorization()),
+    "a token and a server that nobody lists": access(authorization("secret")),
     "a server without a token": access(None),
     "an unknown prefetch key": changed("prefetch.others", "<html>"),
     "an array for a resource": changed(
