@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import perf_counter
 
-import httpx
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
@@ -21,6 +20,7 @@ from cds_service.errors import (
     StoreUnavailableError,
     operation_outcome,
 )
+from cds_service.fhir_server import outgoing_client
 from cds_service.governance.heads import heads_kept
 from cds_service.hooks.feedback_routes import router as feedback_router
 from cds_service.hooks.routes import router
@@ -45,7 +45,7 @@ from fhir_mapping.catalogue import CATALOGUE
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     """The service as configured. Raises StartRefusedError where it must not start so."""
     tenants = tenants_of(settings)
-    store, http = Store(settings.database, Vault(settings.storage_keys)), httpx.AsyncClient()
+    store, http = Store(settings.database, Vault(settings.storage_keys)), outgoing_client()
     clients = clients_of(settings, tenants, store=store, http=http)
     services = offered(settings.bundles, tenants, critical_outcome=settings.critical_outcome)
     state = ServiceState(settings, tenants, services, store, http, clients, clock)

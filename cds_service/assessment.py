@@ -131,6 +131,20 @@ def assess(
     return _assess_stay(history, stay, gathered.sources, now, assessor=assessor)
 
 
+def stay_of(
+    gathered: Gathered, encounter_id: str | None, now: datetime, *, assessor: Assessor
+) -> IndexStay | NoStay:
+    """The stay that `assess` would take, from as little as its encounters."""
+    try:
+        history = history_of(gathered.resources, profile=assessor.profile)
+    except PatientError:
+        return NoStay("patient_unknown")
+    chosen = encounter_id or assessor.rules.open_visit(history)
+    if isinstance(chosen, NoStay):
+        return chosen
+    return assessor.rules.index(history, chosen, now, assessor.bundle.manifest)
+
+
 def _assess_stay(
     history: PatientHistory,
     stay: IndexStay,

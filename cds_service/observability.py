@@ -31,6 +31,7 @@ def configure_logging(level: str) -> None:
     """JSON lines to standard error; other libraries speak only from WARNING on."""
     for name in _QUIET:  # aiosqlite logs every statement with its values at DEBUG
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("httpx_retries").setLevel(logging.ERROR)  # it warns with a header's words
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -1,8 +1,9 @@
-"""A searchset Bundle, opened: its entries and whether it is all of the answer. No meaning.
+"""A searchset Bundle, opened: its entries, and whether its pages are all of the answer. No meaning.
 
 Resources stay undecoded bytes; what is wrong with one of them is not this module's business.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -22,6 +23,7 @@ class _Entry(msgspec.Struct, gc=False):
 
 class _Link(msgspec.Struct, gc=False):
     relation: str | None = None
+    url: str | None = None
 
 
 class _Bundle(msgspec.Struct, gc=False):
@@ -44,16 +46,24 @@ _outcome = msgspec.json.Decoder(_Outcome)
 
 @dataclass(frozen=True)
 class Searchset:
-    """Entries by position in the Bundle. `supporting`: those with search mode `include`."""
+    """One page. Entries by position in the Bundle; `supporting`: those with search mode `include`.
+
+    `more`: it has a `next` link, whose address is `next_page` where it is written. `failed`: an
+    outcome among the entries reports an error.
+    """
 
     resources: tuple[tuple[int, msgspec.Raw], ...]
     supporting: frozenset[int]
+    matches: int
+    total: int | None
+    more: bool
+    next_page: str | None
     outcomes: int
-    complete: bool
+    failed: bool
 
 
-def open_searchset(raw: msgspec.Raw, *, page: int | None) -> Searchset | None:
-    """Open a Bundle; None where it is not one. `page`: how many matches the query asked for."""
+def open_searchset(raw: msgspec.Raw) -> Searchset | None:
+    """Open a Bundle; None where it is not one."""
     try:
         bundle = _bundle.decode(raw)
     except _UNREADABLE:
@@ -61,18 +71,31 @@ def open_searchset(raw: msgspec.Raw, *, page: int | None) -> Searchset | None:
     modes = [(each.search and each.search.mode) or "match" for each in bundle.entry or ()]
     entries = [each.resource for each in bundle.entry or ()]
     outcomes = [raw for raw, mode in zip(entries, modes, strict=True) if mode == "outcome"]
+    links = [link for link in bundle.link or () if (link.relation or "").lower() == "next"]
     return Searchset(
         resources=tuple((n, entries[n]) for n, mode in enumerate(modes) if mode != "outcome"),
         supporting=frozenset(n for n, mode in enumerate(modes) if mode == "include"),
+        matches=modes.count("match"),
+        total=bundle.total,
+        more=bool(links),
+        next_page=next((link.url for link in links if link.url), None),
         outcomes=len(outcomes),
-        complete=_whole(bundle, modes.count("match"), page) and not any(map(_grave, outcomes)),
+        failed=any(map(_grave, outcomes)),
     )
 
 
-def _whole(bundle: _Bundle, matches: int, page: int | None) -> bool:
-    more = any((link.relation or "").lower() == "next" for link in bundle.link or ())
-    full = page is not None and matches >= page
-    return not more and not full and matches >= (bundle.total or 0)
+def is_whole(pages: Sequence[Searchset], *, count: int | None, counted: bool = False) -> bool:
+    """Whether these pages, in order, are all that was asked for.
+
+    A last page of as many matches as were asked for may have been cut there. `counted`: not where
+    the total says that it was all, as a server does that was asked here and now; what a client
+    sends may have been cut and counted afterwards.
+    """
+    last = pages[-1]
+    matches = sum(page.matches for page in pages)
+    total = max((page.total for page in pages if page.total is not None), default=None)
+    full = count is not None and last.matches >= count and not (counted and total is not None)
+    return not last.more and not full and matches >= (total or 0)
 
 
 def _grave(raw: msgspec.Raw) -> bool:

@@ -93,7 +93,18 @@ class Settings(BaseSettings):
         None, gt=0, lt=1, description="This site's own 30-day readmission rate, as a share: 0.14."
     )
     max_body_bytes: int = Field(
-        50 * MEBIBYTE, ge=1024, description="Largest request body accepted, in bytes."
+        50 * MEBIBYTE,
+        ge=1024,
+        description="Largest request body accepted, and the most that is fetched for one, in bytes.",
+    )
+    fhir_budget_s: float = Field(
+        5.0,
+        gt=0,
+        description="Seconds that reading the FHIR server may take of one call, retries included."
+        " What has come by then counts, the rest was not read.",
+    )
+    fhir_concurrency: int = Field(
+        6, ge=1, description="Requests that one call may have open at its FHIR server."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written."

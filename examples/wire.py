@@ -32,6 +32,9 @@ def collection(chart: Chart) -> Json:
 def hook_request(chart: Chart) -> Json:
     patient, stay = chart.of_type("Patient")[0], chart.stay
     found = {key: _searchset(chart, *types) for key, types in SEARCHES.items()}
+    found["vitals"] = _bundle(
+        [each for each in chart.of_type("Observation") if _of_stay(each, stay)]
+    )
     return {
         "hook": "encounter-discharge",
         "hookInstance": str(uuid5(NAMESPACE_URL, f"{BASE}{chart.name}")),
@@ -41,8 +44,19 @@ def hook_request(chart: Chart) -> Json:
 
 
 def _searchset(chart: Chart, match: str, include: str) -> Json:
-    matches = [_entry(r, "match") for r in chart.of_type(match)]
-    included = [_entry(r, "include") for r in chart.of_type(include)]
+    return _bundle(chart.of_type(match), chart.of_type(include))
+
+
+def _of_stay(observation: Json, stay: Json) -> bool:
+    """Whether it is a vital sign that hangs on the stay itself."""
+    category = observation["category"][0]["coding"][0]["code"]
+    own = observation["encounter"]["reference"] == f"Encounter/{stay['id']}"
+    return own and category == "vital-signs"
+
+
+def _bundle(found: list[Json], along: list[Json] | None = None) -> Json:
+    matches = [_entry(r, "match") for r in found]
+    included = [_entry(r, "include") for r in along or []]
     bundle: Json = {"resourceType": "Bundle", "type": "searchset", "total": len(matches)}
     if entries := matches + included:
         bundle["entry"] = entries

@@ -1,13 +1,22 @@
 """Measured values: which are usable, in which unit, and the first or last of them."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from fhir_mapping.catalogue import Feature
 from fhir_mapping.codelists import ESI_ANSWERS
-from fhir_mapping.history import Event
-from fhir_mapping.readings import MISSING, Context, Evidence, Reading, evidence_of
+from fhir_mapping.history import Event, Visit
+from fhir_mapping.readings import (
+    MISSING,
+    STAY_VITALS,
+    Context,
+    Evidence,
+    Reading,
+    evidence_of,
+)
+from fhir_mapping.stay import happened
 from fhir_mapping.units import Conversion, conversion
 from fhir_mapping.when import When, sortable
 from fhir_mapping.windows import Span, span_of
@@ -30,7 +39,7 @@ class _Usable:
 def first(context: Context, feature: Feature) -> Reading:
     """The earliest usable value in the window; of two at one time, the later issued."""
     usable = _usable_values(context, feature)
-    if not usable or not _reaches_back(context, feature):
+    if not usable or not _all_read(context, feature):
         return MISSING
     earliest = min(each.time.earliest for each in usable)
     chosen = max((u for u in usable if u.time.earliest == earliest), key=_newest)
@@ -40,7 +49,7 @@ def first(context: Context, feature: Feature) -> Reading:
 def last(context: Context, feature: Feature) -> Reading:
     """The latest usable value in the window; ties by issued, last update, id."""
     usable = _usable_values(context, feature)
-    if not usable:
+    if not usable or (_of_two_pages(context, feature) and not _all_read(context, feature)):
         return MISSING
     chosen = max(usable, key=_newest)
     return Reading(chosen.value, (_evidence(feature, chosen, "last", len(usable)),))
@@ -68,17 +77,49 @@ def _ed_unknown(context: Context) -> bool:
     return context.sources.get("Encounter", "not_read") == "not_read"
 
 
-def _reaches_back(context: Context, feature: Feature) -> bool:
-    """A page of the newest values has the first one only if it reaches behind the window."""
+def _of_two_pages(context: Context, feature: Feature) -> bool:
+    """Between the newest values and the stay's own vital signs others may have been left out."""
+    return STAY_VITALS in context.sources and feature.coverage_group == "vitals"
+
+
+def _all_read(context: Context, feature: Feature) -> bool:
+    """Whether no value of the window can have been left out."""
     if context.sources.get("Observation") != "partial":
         return True
-    start = span_of(feature.window, context.stay).start
-    return any(
-        event.time.before(start)
-        for events in context.history.events.values()
-        for event in events
-        if event.time and event.origin.reference.startswith("Observation/")
-    )
+    span = span_of(feature.window, context.stay)
+    observed = [each for each in _observed(context.history.events) if each.time]
+    if _reaches_back(observed, span, context):
+        return True
+    return _of_two_pages(context, feature) and _stay_is_alone(observed, span, context)
+
+
+def _observed(events: Mapping[str, Iterable[Event]]) -> Iterator[Event]:
+    for each in chain.from_iterable(events.values()):
+        if each.origin.reference.startswith("Observation/"):
+            yield each
+
+
+def _reaches_back(observed: Iterable[Event], span: Span, context: Context) -> bool:
+    """A page of the newest values has all of the window only if it reaches behind it; what came
+    with the stay's own vital signs says nothing of that page."""
+    own = context.stay.visit.id if STAY_VITALS in context.sources else None
+    return any(e.time.before(span.start) for e in observed if e.time and e.visit != own)
+
+
+def _stay_is_alone(observed: Iterable[Event], span: Span, context: Context) -> bool:
+    """Whether all that was measured in the window hangs on the stay's own encounter: no other visit
+    reaches into it, and every value that was read names its encounter."""
+    if context.stay.ed_visits or context.sources.get("Encounter") != "read":
+        return False
+    others = (v for v in context.history.visits if v.id != context.stay.visit.id)
+    return all(each.visit for each in observed) and not any(_reaches_into(v, span) for v in others)
+
+
+def _reaches_into(visit: Visit, span: Span) -> bool:
+    if visit.start is None:
+        return True
+    ends_before = visit.end is not None and not visit.end.since(span.start)
+    return happened(visit) and visit.start.by(span.end) and not ends_before
 
 
 def _usable(

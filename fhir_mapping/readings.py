@@ -19,6 +19,9 @@ Value = float | str | None
 ED_VISITS = "Encounter/ed"
 """A key beside `Encounter` for a reader whose ED visits come from a source of their own, so that
 the others' zeros stay findings where that one was not read; where it is no key, as Encounter."""
+STAY_VITALS = "Observation/stay"
+"""A key beside `Observation` where that is `partial` and yet the vital signs of the index stay's own
+encounter were all read."""
 _OF_ED_VISITS = frozenset(("visits_ed", "arrival_transport"))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from fhir_mapping.exports import export_files
-from fhir_mapping.prefetch import PREFETCH, templates
+from fhir_mapping.prefetch import OBSERVATIONS, PREFETCH, VITALS, templates
 from fhir_mapping.profiles import SHIPPED, load_profile
 from fhir_mapping.resources import id_of
 
@@ -25,7 +25,7 @@ Resource = dict[str, Any]
 _NAMESPACE = uuid.UUID("0f3a1a52-6f0c-5a7e-9d0c-5a3c1b6f7e21")
 _SHARED = ("Location", "Medication")
 _TYPES = {template.resource_type for template in PREFETCH} | {"Medication"}
-_KEYS = {template.resource_type: template.key for template in PREFETCH if template.count}
+_KEYS = {t.resource_type: t.key for t in PREFETCH if t.count and t.key != VITALS}
 _HOSPITAL = {"IMP", "ACUTE", "NONAC", "OBSENC", "SS"}
 _MIMIC_HOSPITAL = "http://mimic.mit.edu/fhir/mimic/identifier/encounter-hosp"
 
@@ -68,7 +68,8 @@ def requests_of(path: Path) -> Iterator[tuple[str, Resource]]:
         prefetch = _prefetch(folder, chart)
         for encounter in sorted(chart.get("Encounter", ()), key=lambda each: str(each["id"])):
             if is_finished_stay(encounter):
-                yield encounter["id"], _request(patient, encounter, prefetch)
+                of_stay = _vitals(chart, encounter["id"]) if OBSERVATIONS in prefetch else {}
+                yield encounter["id"], _request(patient, encounter, prefetch | of_stay)
 
 
 def read_folder(path: Path) -> Folder:
@@ -131,26 +132,39 @@ def _prefetch(folder: Folder, chart: dict[str, list[Resource]]) -> Resource:
     return found
 
 
+def _vitals(chart: dict[str, list[Resource]], encounter: str) -> Resource:
+    """The vital signs that hang on the stay itself."""
+    found = [
+        each
+        for each in chart.get("Observation", ())
+        if id_of(each.get("encounter", {}).get("reference", "")) == encounter
+        and _has_code(each, VITALS)
+    ]
+    return {VITALS: _bundle(found, [])}
+
+
 def _searched(kind: str) -> str:
     """Locations are asked for as includes of the encounters."""
     return "Encounter" if kind == "Location" else kind
 
 
 def _asked_for(resource: Resource) -> bool:
-    if resource["resourceType"] != "Observation":
-        return True
-    codings = resource.get("code", {}).get("coding", ())
-    return any(f"{each.get('system')}|{each.get('code')}" in _tokens() for each in codings)
+    return resource["resourceType"] != "Observation" or _has_code(resource, OBSERVATIONS)
+
+
+def _has_code(observation: Resource, key: str) -> bool:
+    codings = observation.get("code", {}).get("coding", ())
+    return any(f"{each.get('system')}|{each.get('code')}" in _tokens(key) for each in codings)
 
 
 @cache
-def _tokens() -> frozenset[str]:
-    """The codes of the observations that the templates of some shipped profile ask for."""
+def _tokens(key: str) -> frozenset[str]:
+    """The codes that a key asks for in the templates of some shipped profile."""
     queries = (
         template.query
         for name in SHIPPED
         for template in templates(load_profile(name))
-        if template.key == "observations"
+        if template.key == key
     )
     asked = (query.partition("&code=")[2].partition("&")[0] for query in queries)
     return frozenset(token for codes in asked for token in codes.split(","))

@@ -1,23 +1,27 @@
 """From the bytes of a hook request to a HookCall; every refusal names its path, never a value.
 
 Only the envelope and the context are looked at: the resources in `prefetch` stay undecoded bytes
-for records.py. Unknown members are ignored, and with them `fhirAuthorization`: its token is never
-decoded. Of a duplicated member the last one counts, as in every JSON parser.
+for records.py. Unknown members are ignored. Of a duplicated member the last one counts, as in
+every JSON parser.
 """
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
 import msgspec
+from pydantic import SecretStr
 
-from cds_service.errors import MalformedRequestError
+from cds_service.errors import MalformedRequestError, WrongPatientError
 
 Hook = Literal["encounter-discharge", "patient-view", "encounter-start"]
 HOOKS: tuple[Hook, ...] = get_args(Hook)
 
 _LONGEST = 255
+_LONGEST_TOKEN = 8192
+_BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _NOTHING = msgspec.Raw(b"null")
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
@@ -29,6 +33,8 @@ class _Envelope(msgspec.Struct, rename="camel", gc=False):
     hook_instance: msgspec.Raw = _NOTHING
     context: msgspec.Raw = _NOTHING
     prefetch: msgspec.Raw = _NOTHING
+    fhir_server: msgspec.Raw = _NOTHING
+    fhir_authorization: msgspec.Raw = _NOTHING
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
@@ -38,15 +44,21 @@ _anything = msgspec.json.Decoder(Any)
 
 @dataclass(frozen=True)
 class HookCall:
-    """One call. `received` is the clock, read once for the call; `size` is the body's, in bytes."""
+    """One call. `received` is the clock, read once for the call; `size` is the body's, in bytes.
+
+    `token` may read at `fhir_server` for this call: no repr shows it, and nothing may keep it.
+    """
 
     hook: Hook
     hook_instance: str
+    user_id: str
     patient_id: str
     encounter_id: str | None
     prefetch: dict[str, msgspec.Raw]
     received: datetime
     size: int
+    fhir_server: str | None = None
+    token: SecretStr | None = None
 
 
 def read_call(body: bytes, received: datetime, *, hooks: Collection[str] = HOOKS) -> HookCall:
@@ -60,15 +72,21 @@ def read_call(body: bytes, received: datetime, *, hooks: Collection[str] = HOOKS
     context = _object("context", envelope.context)
     if context is None:
         raise MalformedRequestError("context", "missing.", "Send the hook's context as an object.")
-    _string("context.userId", context.get("userId", _NOTHING))
+    user = _string("context.userId", context.get("userId", _NOTHING))
+    patient = _bare_id("context.patientId", context.get("patientId", _NOTHING))
+    token = _token(envelope.fhir_authorization, patient)
+    server = _server(envelope.fhir_server, needed=token is not None)
     return HookCall(
         hook=hook,
         hook_instance=instance,
-        patient_id=_bare_id("context.patientId", context.get("patientId", _NOTHING)),
+        user_id=user,
+        patient_id=patient,
         encounter_id=_encounter_id(context.get("encounterId", _NOTHING), hook),
         prefetch=_object("prefetch", envelope.prefetch) or {},
         received=received,
         size=len(body),
+        fhir_server=server,
+        token=token,
     )
 
 
@@ -96,23 +114,25 @@ def _object(where: str, raw: msgspec.Raw) -> dict[str, msgspec.Raw] | None:
     return members
 
 
-def _string(where: str, raw: msgspec.Raw) -> str:
-    text: object
-    try:
-        text = _anything.decode(raw)
-    except _UNREADABLE:
-        text = 0
+def _string(where: str, raw: msgspec.Raw, *, longest: int = _LONGEST) -> str:
+    text = _value(raw)
     if text is None:
-        raise MalformedRequestError(where, "missing.", "The hook requires it, as a string.")
+        raise MalformedRequestError(where, "missing.", "It is required, as a string.")
     if not isinstance(text, str):
-        raise MalformedRequestError(where, "not a string.", "The hook requires it, as a string.")
+        raise MalformedRequestError(where, "not a string.", "It is required, as a string.")
     if not text.isprintable():
         raise MalformedRequestError(where, "has control characters.", "Send printable text.")
-    if not 0 < len(text) <= _LONGEST:
-        raise MalformedRequestError(
-            where, "empty or too long.", f"Send 1 to {_LONGEST} characters."
-        )
+    if not 0 < len(text) <= longest:
+        raise MalformedRequestError(where, "empty or too long.", f"Send 1 to {longest} characters.")
     return text
+
+
+def _value(raw: msgspec.Raw) -> object:
+    """The JSON value; where it cannot be read a number, which nothing here accepts for text."""
+    try:
+        return _anything.decode(raw)
+    except _UNREADABLE:
+        return 0
 
 
 def _known_hook(name: str, hooks: Collection[str]) -> Hook:
@@ -137,6 +157,51 @@ def _encounter_id(raw: msgspec.Raw, hook: Hook) -> str | None:
     if hook == "patient-view" and bytes(raw) == b"null":  # optional there
         return None
     return _bare_id(where, raw)
+
+
+def _server(raw: msgspec.Raw, *, needed: bool) -> str | None:
+    if _value(raw) is None and not needed:
+        return None
+    return _string("fhirServer", raw, longest=_LONGEST_TOKEN)
+
+
+def _token(raw: msgspec.Raw, patient_id: str) -> SecretStr | None:
+    """CDS Hooks 2.0, Passing the Access Token: every member that it requires, and nothing kept but
+    the token itself. Raises MalformedRequestError, or WrongPatientError for somebody else's token.
+    """
+    members = _object("fhirAuthorization", raw)
+    if members is None:
+        return None
+    for name in ("token_type", "scope", "subject"):
+        _string(f"fhirAuthorization.{name}", members.get(name, _NOTHING), longest=_LONGEST_TOKEN)
+    _check_lifetime(members.get("expires_in", _NOTHING))
+    _check_token_type(members["token_type"])
+    _check_token_patient(members.get("patient", _NOTHING), patient_id)
+    where = "fhirAuthorization.access_token"
+    text = _string(where, members.get("access_token", _NOTHING), longest=_LONGEST_TOKEN)
+    if not _BEARER.fullmatch(text):
+        raise MalformedRequestError(where, "not a bearer token.", "Send it as RFC 6750 writes it.")
+    return SecretStr(text)
+
+
+def _check_token_type(raw: msgspec.Raw) -> None:
+    if _value(raw) != "Bearer":
+        where = "fhirAuthorization.token_type"
+        raise MalformedRequestError(where, "not Bearer.", "Send Bearer: no other type is known.")
+
+
+def _check_lifetime(raw: msgspec.Raw) -> None:
+    seconds = _value(raw)
+    if not isinstance(seconds, int) or isinstance(seconds, bool):
+        where = "fhirAuthorization.expires_in"
+        raise MalformedRequestError(where, "not a whole number.", "It is required, in seconds.")
+
+
+def _check_token_patient(raw: msgspec.Raw, patient_id: str) -> None:
+    where = "fhirAuthorization.patient"
+    if _value(raw) is not None and _string(where, raw) != patient_id:
+        what = "the token is for another patient than context.patientId names."
+        raise WrongPatientError(where, what, "Send a token for that patient; nothing was assessed.")
 
 
 _SEND = "Send a CDS Hooks request as a JSON object in UTF-8."

@@ -1,27 +1,30 @@
-"""The CDS Hooks endpoints: discovery, and the call. Thin: parse, assess, store, answer."""
+"""The CDS Hooks endpoints: discovery, and the call. Thin: fetch, assess, show, store, answer."""
 
+from collections.abc import Mapping
 from time import perf_counter
-from typing import Any
 
 import anyio.to_thread
 from fastapi import APIRouter
 from fastapi.responses import Response
 
 from cds_service import metrics
-from cds_service.assessment import Assessment, Assessor, Scored, assess, coverage_of
-from cds_service.dependencies import Body, Client, NewId, State
+from cds_service.answers import Fetched
+from cds_service.assessment import Assessment, Assessor, Scored, assess
+from cds_service.dependencies import Body, Client, NewId, ServiceState, State
+from cds_service.fetching import fetch_lacking, server_of
 from cds_service.hooks.alerts import WINDOW
 from cds_service.hooks.call import HookCall, read_call
 from cds_service.hooks.cards import Occasion
 from cds_service.hooks.discovery import described
+from cds_service.hooks.row import row_of
 from cds_service.hooks.said import contents_of
 from cds_service.hooks.schemas import CardResponse, Discovery
 from cds_service.hooks.showing import Showing, showing
 from cds_service.observability import note
-from cds_service.records import gather
+from cds_service.records import NOTHING_FETCHED, gather
 from cds_service.storage.store import Store
+from cds_service.tenants import Tenant
 from cds_service.tracing import span
-from fhir_mapping.catalogue import CATALOGUE
 
 JSON = "application/json"
 _LARGE = 256 * 1024
@@ -51,29 +54,36 @@ async def call_service(
     assessor = service.of(client)
     call = read_call(body, state.clock(), hooks=service.hooks)
     note(hook=call.hook, service_id=service.id, bundle=assessor.bundle.digest)
+    occasion = Occasion(
+        tenant=client,
+        service_id=service.id,
+        patient_id=call.patient_id,
+        assessment_uuid=assessment_id,
+        at=call.received,
+        bundle=assessor.bundle,
+    )
     with span("hook", service=service.id):
-        assessment = await _assessment(call, assessor)
-        occasion = Occasion(
-            tenant=client,
-            service_id=service.id,
-            patient_id=call.patient_id,
-            assessment_uuid=assessment_id,
-            at=call.received,
-            bundle=assessor.bundle,
-        )
+        fetched = await _fetched(call, client, state, assessor)
+        assessment = await _assessment(call, assessor, fetched)
         shown = await _showing(assessment, occasion, state.store)
-        row = _row(call, assessment, occasion, perf_counter() - started) | shown.columns
+        row = row_of(call, assessment, occasion, shown) | {"duration_ms": _ms_since(started)}
         with span("store"):
             await state.store.add_assessment(row, contents_of(assessment, shown.card))
     metrics.assessed(client.name, service.id, outcome=row["outcome"], reason=row["reason"])
     return Response(CardResponse(cards=shown.cards).wire(), media_type=JSON)
 
 
-def assessed(call: HookCall, assessor: Assessor) -> Assessment:
-    """From request to assessment."""
+def assessed(
+    call: HookCall, assessor: Assessor, fetched: Mapping[str, Fetched] = NOTHING_FETCHED
+) -> Assessment:
+    """The common case: from request to assessment."""
     with span("gather", keys=len(call.prefetch)) as said:
         gathered = gather(
-            call.prefetch, call.patient_id, encounter_id=call.encounter_id, asked=assessor.asked
+            call.prefetch,
+            call.patient_id,
+            encounter_id=call.encounter_id,
+            asked=assessor.asked,
+            fetched=fetched,
         )
         said("resources", len(gathered.resources))
     with span("assess") as said:
@@ -82,13 +92,31 @@ def assessed(call: HookCall, assessor: Assessor) -> Assessment:
     return assessment
 
 
-async def _assessment(call: HookCall, assessor: Assessor) -> Assessment:
+async def _fetched(
+    call: HookCall, client: Tenant, state: ServiceState, assessor: Assessor
+) -> Mapping[str, Fetched]:
+    """What prefetch lacks, from the FHIR server that the call names, where it is the tenant's."""
+    server = server_of(call, client, state.http, state.settings)
+    if server is None:
+        return NOTHING_FETCHED
+    with span("fetch") as said:
+        found = await fetch_lacking(call, server, assessor, budget_s=state.settings.fhir_budget_s)
+        said("requests", server.requests)
+    for each in found.values():
+        metrics.fhir_fetched(each.trouble or "read")
+    return found
+
+
+async def _assessment(
+    call: HookCall, assessor: Assessor, fetched: Mapping[str, Fetched]
+) -> Assessment:
     """In a thread where it takes long, so that other calls need not wait: a network explains its
     answer, or the record is large."""
-    if call.size <= _LARGE and assessor.bundle.trained is None:
-        assessment = assessed(call, assessor)
+    size = call.size + sum(each.size for each in fetched.values())
+    if size <= _LARGE and assessor.bundle.trained is None:
+        assessment = assessed(call, assessor, fetched)
     else:
-        assessment = await anyio.to_thread.run_sync(assessed, call, assessor)
+        assessment = await anyio.to_thread.run_sync(assessed, call, assessor, fetched)
     note(outcome="scored" if isinstance(assessment, Scored) else "not_scored")
     return assessment
 
@@ -113,33 +141,5 @@ async def _showing(assessment: Assessment, occasion: Occasion, store: Store) -> 
     return showing(assessment, occasion, earlier=earlier, recent=recent)
 
 
-def _row(
-    call: HookCall, assessment: Assessment, occasion: Occasion, seconds: float
-) -> dict[str, Any]:
-    vector, bundle = assessment.vector, occasion.bundle
-    scored = assessment if isinstance(assessment, Scored) else None
-    points = {b.score.name: b.score.points for b in scored.baselines} if scored else {}
-    return {
-        "uuid": occasion.assessment_uuid,
-        "tenant": occasion.tenant.name,
-        "created_at": call.received,
-        "hook": call.hook,
-        "hook_instance": call.hook_instance,
-        "service_id": occasion.service_id,
-        "user_id": None,
-        "patient_id": call.patient_id,
-        "encounter_id": assessment.encounter_id,
-        "outcome": "scored" if scored else "not_scored",
-        "reason": None if isinstance(assessment, Scored) else assessment.reason,
-        "probability": scored.score.probability if scored else None,
-        "lace_points": points.get("lace"),
-        "hospital_points": points.get("hospital"),
-        "known_inputs": coverage_of(vector, bundle).known if vector else None,
-        "timing": vector.timing if vector else None,
-        "prediction_time": vector.prediction_time if vector else None,
-        "profile": vector.profile if vector else None,
-        "bundle_digest": bundle.digest,
-        "mapping_digest": CATALOGUE.digest,
-        "vector_digest": vector.digest if vector else None,
-        "duration_ms": round(seconds * 1000, 3),
-    }
+def _ms_since(started: float) -> float:
+    return round((perf_counter() - started) * 1000, 3)

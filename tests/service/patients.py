@@ -118,6 +118,7 @@ def call(index: Json | None = None, **prefetch: Any) -> Json:
             observation("2951-2", 131, "mmol/L", "2026-11-15T06:00:00Z"),
             observation("8867-4", 88, "/min", "2026-11-15T06:00:00Z"),
         ),
+        "vitals": None,
         "procedures": None,
         "coverages": None,
         "medication_requests": None,
@@ -146,6 +147,17 @@ def without(request: Json, *keys: str) -> Json:
     for key in keys:
         del request["prefetch"][key]
     return request
+
+
+def authorization(token: str, **other: Any) -> Json:
+    """A fhirAuthorization with every member that CDS Hooks requires."""
+    return {
+        "access_token": token,
+        "token_type": "Bearer",
+        "expires_in": 300,
+        "scope": "patient/*.rs",
+        "subject": "readmit",
+    } | other
 
 
 def database(folder: Path) -> str:

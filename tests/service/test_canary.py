@@ -17,6 +17,7 @@ from cds_service.settings import Settings
 from tests.service.patients import (
     URL,
     Json,
+    authorization,
     call,
     concept,
     condition,
@@ -58,7 +59,7 @@ def laden() -> Json:
         observations=searchset(value, total=99994),
     )
     request |= {"hookInstance": "canary-instance", "fhirServer": "https://canary.example/fhir"}
-    request["fhirAuthorization"] = {"access_token": "secret-token", "scope": "canary"}
+    request["fhirAuthorization"] = authorization("secret-token", scope="canary", patient=ME)
     request["context"] = {"userId": "Practitioner/canary", "patientId": ME, "encounterId": STAY}
     return request
 

@@ -122,7 +122,7 @@ async def test_discovery_has_both_hooks_and_asks_for_what_the_bundle_reads(
     assert asked["encounter-start"]["encounter"] == "Encounter/{{context.encounterId}}"
     assert "encounterId" not in json.dumps(asked["patient-view"])
     keys = set(asked["encounter-start"])
-    assert keys - set(asked["patient-view"]) == {"encounter"}
+    assert keys - set(asked["patient-view"]) == {"encounter", "vitals"}
     assert {"encounters", "locations", "conditions", "observations"} < keys
     assert not keys & {"procedures", "coverages", "medication_administrations"}
     for each in listed:

@@ -44,7 +44,7 @@ async def test_every_key_is_offered_and_patient_view_asks_for_no_encounter_by_id
     found = await services(tmp_path)
     keys = {template.key for template in PREFETCH}
     assert set(found["encounter-discharge"]["prefetch"]) == keys
-    assert set(found["patient-view"]["prefetch"]) == keys - {"encounter"}
+    assert set(found["patient-view"]["prefetch"]) == keys - {"encounter", "vitals"}
 
 
 @pytest.mark.parametrize("hook", ALLOWED)

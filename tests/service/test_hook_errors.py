@@ -15,6 +15,7 @@ from cds_service.settings import Settings
 from tests.service.patients import (
     URL,
     Json,
+    authorization,
     call,
     database,
     encounter,
@@ -62,6 +63,16 @@ def lacking(where: str) -> bytes:
     return json.dumps(request).encode()
 
 
+def access(token: Any, server: Any = "https://ehr.example/fhir") -> bytes:
+    """The whole request with what would let us read its FHIR server."""
+    return json.dumps(call() | {"fhirServer": server, "fhirAuthorization": token}).encode()
+
+
+def granted(name: str, value: Any) -> tuple[bytes, str]:
+    """One member of fhirAuthorization spoilt."""
+    return access(authorization("secret") | {name: value}), f"fhirAuthorization.{name}"
+
+
 MALFORMED = {
     "nothing": (b"", "request body"),
     "not JSON": (b"hook=encounter-discharge", "request body"),
@@ -100,6 +111,26 @@ MALFORMED = {
     "patientId with a control": (changed("context.patientId", "p\n1"), "context.patientId"),
     "no encounterId at discharge": (lacking("context.encounterId"), "context.encounterId"),
     "encounterId a list": (changed("context.encounterId", ["stay-1"]), "context.encounterId"),
+    "fhirServer a number": (access(authorization("secret"), 7), "fhirServer"),
+    "fhirServer empty": (access(None, ""), "fhirServer"),
+    "a token for no server": (access(authorization("secret"), None), "fhirServer"),
+    "fhirAuthorization a list": (access(["secret"]), "fhirAuthorization"),
+    "fhirAuthorization empty": (access({}), "fhirAuthorization.token_type"),
+    "access_token null": granted("access_token", None),
+    "access_token a number": granted("access_token", 7),
+    "access_token endless": granted("access_token", "s" * 10_000),
+    "access_token that breaks a header": granted("access_token", "s\r\nX-Evil: 1"),
+    "access_token no bearer token": granted("access_token", "s e"),
+    "access_token not ASCII": granted("access_token", "s\u00e9"),
+    "token_type of others": granted("token_type", "mac"),
+    "token_type an object": granted("token_type", {}),
+    "expires_in a string": granted("expires_in", "300"),
+    "expires_in true": granted("expires_in", True),
+    "expires_in null": granted("expires_in", None),
+    "scope null": granted("scope", None),
+    "scope a list": granted("scope", ["patient/*.rs"]),
+    "subject null": granted("subject", None),
+    "patient of the token a number": granted("patient", 7),
     "prefetch a list": (changed("prefetch", []), "prefetch"),
     "prefetch a string": (changed("prefetch", "none"), "prefetch"),
 }
@@ -114,6 +145,10 @@ async def test_a_malformed_request_is_400_and_names_the_place(case: str, tmp_pat
 
 
 OTHERS: dict[str, tuple[Callable[[], Json], str]] = {
+    "the token": (
+        lambda: json.loads(access(authorization("secret", patient="stranger-7"))),
+        "fhirAuthorization.patient",
+    ),
     "the Patient": (lambda: call(patient=patient(id="stranger-7")), "prefetch.patient"),
     "the stay": (
         lambda: call(encounter("stay-1", "2026-11-10", None, subject=STRANGER)),
@@ -236,7 +271,8 @@ STRANGE = {
     "a fractional value beyond doubles": WHOLE.replace(b"10.2", b"1e999"),
     "a body large enough for a thread of its own": WHOLE + b" " * 1024 * 1024,
     "unknown members": changed("extension", {"org.example": {"a": [None]}}),
-    "a token": changed("fhirAuthorization", {"access_token": "secret"}),
+    "a token and a server that nobody lists": access(authorization("secret")),
+    "a server without a token": access(None),
     "an unknown prefetch key": changed("prefetch.others", "<html>"),
     "an array for a resource": changed(
         "prefetch.conditions", searchset(call()) | {"entry": [{"resource": []}]}

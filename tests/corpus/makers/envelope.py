@@ -69,10 +69,12 @@ def _tolerated() -> Iterator[Case]:
         "An extension of the client's own, named as the specification recommends.",
         put(call(), extension={"com.example.ehr": {"workstation": "ward-7-annex"}}),
     )
-    yield scored(
+    yield refused(
         "authorization-without-server",
-        "A token without a server to use it at: all data came, so nothing is needed from it.",
+        "A token without a server to use it at: the specification ties the one to the other.",
         put(call(), fhirAuthorization=_TOKEN),
+        400,
+        where="fhirServer",
         source=_SPECIFICATION,
     )
     yield scored(

@@ -1,0 +1,193 @@
+"""Reads of one FHIR server on behalf of one hook call: GET with the call's token. No meaning.
+
+Only a server that the site lists is contacted, and only at addresses under its base: neither a
+`next` link nor a redirect leads elsewhere. Every way to fail is a code of fhir_mapping/issues.py.
+"""
+
+from collections.abc import Iterable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Final
+from urllib.parse import quote, unquote
+
+import anyio
+import httpx
+import msgspec
+from httpx_retries import Retry, RetryTransport
+from pydantic import SecretStr
+
+from cds_service.answers import Fetched
+from cds_service.errors import FHIR_JSON
+from cds_service.searchsets import open_searchset
+from fhir_mapping.resources import type_of
+
+MOST_PAGES: Final = 20
+_RETRIES: Final = 2
+_BACKOFF_S: Final = 0.2
+_DENIED: Final = frozenset((401, 403))
+_BUSY: Final = 429
+
+
+class _Trouble(Exception):  # noqa: N818 - an outcome with a code, caught where a key is read
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class _Retry(Retry):
+    """Waits as long as the server asks to, but not at all where that is more than is left."""
+
+    async def asleep(self, response: httpx.Response | Exception) -> None:
+        asked = (
+            response.headers.get("Retry-After") if isinstance(response, httpx.Response) else None
+        )
+        if asked and self._wanted(asked) > (self.total_timeout or 0.0):
+            raise _Trouble("server_unavailable")
+        await super().asleep(response)
+
+    def _wanted(self, asked: str) -> float:
+        try:
+            return self.parse_retry_after(asked)
+        except ValueError:
+            return 0.0
+
+
+def outgoing_client() -> httpx.AsyncClient:
+    """The one client of a process. It keeps no cookies: calls of several users share it. It
+    retries only where a request says so."""
+    closed = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+    return httpx.AsyncClient(
+        transport=RetryTransport(httpx.AsyncHTTPTransport(), retry=Retry(total=0)),
+        cookies=closed,
+        follow_redirects=False,
+    )
+
+
+def listed(named: str, servers: Iterable[str]) -> str | None:
+    """The server of the list that a request names, as the list writes it."""
+    wanted = _normal(named)
+    return next((each for each in servers if wanted and _normal(each) == wanted), None)
+
+
+def _normal(url: str) -> httpx.URL | None:
+    """Case of scheme and host, a default port and a final slash make no difference."""
+    try:
+        parsed = httpx.URL(url)
+        return parsed.copy_with(path=parsed.path.rstrip("/") or "/")
+    except (httpx.InvalidURL, ValueError):
+        return None
+
+
+class FhirServer:
+    """One server, as one call may read it: with its token, its share of requests and bytes."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        base: str,
+        *,
+        token: SecretStr | None,
+        concurrency: int,
+        most_bytes: int,
+        silence_s: float,
+    ) -> None:
+        self._client = client
+        self._base = httpx.URL(f"{base.rstrip('/')}/")
+        self._headers = {"Accept": FHIR_JSON, "Accept-Encoding": "gzip"}
+        self._token = token
+        self._free = anyio.CapacityLimiter(concurrency)
+        self._bytes_left = most_bytes
+        self._timeout = httpx.Timeout(silence_s)
+        self.requests = 0
+
+    async def read(self, query: str, resource_type: str, found: Fetched) -> None:
+        """One resource by its id, into `found`."""
+        try:
+            found.pages.append(await self._get(self._address(query), resource_type))
+            found.trouble = None
+        except _Trouble as trouble:
+            found.trouble = trouble.code
+
+    async def search(self, query: str, found: Fetched, *, next_page: str | None = None) -> None:
+        """Every page of a search, or those from `next_page` on, into `found`."""
+        try:
+            first = self._address(query)
+            await self._pages(first.join(next_page) if next_page else first, found)
+            found.trouble = None
+        except (_Trouble, httpx.InvalidURL) as trouble:
+            found.trouble = getattr(trouble, "code", "pages_not_followed")
+
+    async def _pages(self, first: httpx.URL, found: Fetched) -> None:
+        url, seen = first, set[httpx.URL]()
+        while True:
+            if not self._is_under_base(url) or url in seen or len(seen) == MOST_PAGES:
+                raise _Trouble("pages_not_followed")
+            seen.add(url)
+            raw = await self._get(url, "Bundle")
+            page = open_searchset(raw)
+            if page is None:
+                raise _Trouble("server_answer_unusable")
+            found.pages.append(raw)
+            if not page.more:
+                return
+            url = url.join(page.next_page or "")
+
+    def _address(self, query: str) -> httpx.URL:
+        # some servers refuse a bare | in the request line
+        return httpx.URL(f"{self._base}{quote(query, safe='/?&=:,%')}")
+
+    def _is_under_base(self, url: httpx.URL) -> bool:
+        same = (url.scheme, url.netloc) == (self._base.scheme, self._base.netloc)
+        below = f"{url.path}/".startswith(self._base.path)
+        return same and below and not url.userinfo and ".." not in unquote(url.path)
+
+    async def _get(self, url: httpx.URL, resource_type: str) -> msgspec.Raw:
+        async with self._free:
+            try:
+                raw = msgspec.Raw(await self._body(url))
+            except httpx.DecodingError:
+                raise _Trouble("server_answer_unusable") from None
+            except httpx.HTTPError:
+                raise _Trouble("server_unavailable") from None
+        given = type_of(raw)
+        if given != resource_type:
+            failed = given == "OperationOutcome"
+            raise _Trouble("server_refused" if failed else "server_answer_unusable")
+        return raw
+
+    async def _body(self, url: httpx.URL) -> bytes:
+        self.requests += 1
+        async with self._client.stream(
+            "GET",
+            url,
+            headers=self._headers | self._authorization(),
+            timeout=self._timeout,
+            extensions={"retry": _retry()},
+        ) as response:
+            _check_status(response.status_code)
+            received = bytearray()
+            async for chunk in response.aiter_bytes():
+                received += chunk
+                self._bytes_left -= len(chunk)
+                if self._bytes_left < 0:
+                    raise _Trouble("server_answer_too_large")
+            return bytes(received)
+
+    def _authorization(self) -> dict[str, str]:
+        if self._token is None:
+            return {}
+        return {"Authorization": f"Bearer {self._token.get_secret_value()}"}
+
+
+def _check_status(status: int) -> None:
+    if status in _DENIED:
+        raise _Trouble("server_denied")
+    if status == _BUSY or status >= 500:
+        raise _Trouble("server_unavailable")
+    if status != 200:
+        raise _Trouble("server_refused")
+
+
+def _retry() -> _Retry:
+    """A few more tries of one GET, in what is left of the budget that it is made under."""
+    left = anyio.current_effective_deadline() - anyio.current_time()
+    return _Retry(total=_RETRIES, backoff_factor=_BACKOFF_S, total_timeout=max(left, 0.001))
