@@ -29,6 +29,7 @@ from tests.service.patients import URL, call
 
 NORTH, SOUTH = "https://north.example", "https://south.example"
 Two = tuple[Ehr, Ehr]
+OPEN = ("/health/live", "/health/ready", "/metrics")
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +87,20 @@ async def test_two_that_share_an_issuer_are_told_apart_by_their_key_sets(
 async def test_each_endpoint_wants_a_token_of_its_own(two: Two, tmp_path: Path) -> None:
     north = two[0]
     async with trusting(tmp_path, *two) as http:
-        for method, path in CALLS:
-            body = None if method == "GET" else call()
-            assert (await http.request(method, path, json=body)).status_code == 401
+        for method, path, body in CALLS:
+            for other in {elsewhere for _, elsewhere, _ in CALLS} - {path}:
+                sent = north.authorization(other)
+                answer = await http.request(method, path, json=body, headers=sent)
+                assert answer.status_code == 401
             sent = north.authorization(path)
             answer = await http.request(method, path, json=body, headers=sent)
             assert answer.status_code == 200, answer.text
+
+
+def test_nothing_is_served_but_what_is_tried_here(two: Two, tmp_path: Path) -> None:
+    served = set(create_app(trusting_settings(tmp_path, *two)).openapi()["paths"])
+    guarded = {path.replace("readmission-risk", "{service_id}") for _, path, _ in CALLS}
+    assert served == guarded | set(OPEN)
 
 
 async def test_an_unknown_service_is_said_to_trusted_clients_only(two: Two, tmp_path: Path) -> None:
@@ -141,7 +150,7 @@ async def test_probes_and_metrics_need_no_token_and_nothing_else_is_there(
     two: Two, tmp_path: Path
 ) -> None:
     async with trusting(tmp_path, *two) as http:
-        for path in ("/health/live", "/health/ready", "/metrics"):
+        for path in OPEN:
             assert (await http.get(path)).status_code == 200
         for path in ("/", "/dev/patients", "/openapi.json"):
             assert (await http.get(path)).status_code == 404
