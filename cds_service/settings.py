@@ -87,10 +87,16 @@ class Settings(BaseSettings):
     )
     examples: Path = Field(Path("examples"), description="Example requests that page offers.")
     profile: str | None = Field(
-        None, description="Site profile (us_core, mimic, synthea); unset: detected per patient."
+        None,
+        description="Under --dev, the site profile (us_core, mimic, synthea); unset: detected per"
+        " patient. A tenant has its own.",
     )
     base_rate: float | None = Field(
-        None, gt=0, lt=1, description="This site's own 30-day readmission rate, as a share: 0.14."
+        None,
+        gt=0,
+        lt=1,
+        description="Under --dev, this site's own 30-day readmission rate, as a share: 0.14. A"
+        " tenant has its own.",
     )
     max_body_bytes: int = Field(
         50 * MEBIBYTE,

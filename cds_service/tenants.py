@@ -24,17 +24,22 @@ class _Toml(BaseModel):
 
 
 class Alert(_Toml):
-    """From which probability a card of one service warns; at most one of the three is given.
+    """From which probability a card of one service warns; at most one of the first three is given."""
 
-    `threshold` itself; `per_day`, first showings that the team can follow up in a day, from which
-    the threshold is worked out of the recent past; `missed_per_false`, how many needless
-    follow-ups one missed readmission outweighs (net benefit: threshold 1 / (1 + it)).
-    """
-
-    threshold: Share | None = None
-    per_day: Annotated[float, Field(gt=0)] | None = None
-    missed_per_false: Annotated[float, Field(gt=0)] | None = None
-    below: Literal["info", "none"] = "info"
+    threshold: Share | None = Field(None, description="This probability.")
+    per_day: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        description="First showings that the team can follow up in a day; the threshold is worked"
+        " out of the recent past.",
+    )
+    missed_per_false: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        description="How many needless follow-ups one missed readmission outweighs: net benefit,"
+        " threshold 1 / (1 + it).",
+    )
+    below: Literal["info", "none"] = Field(
+        "info", description="Below the threshold: a card that informs, or none."
+    )
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
@@ -47,19 +52,47 @@ class Alert(_Toml):
 class Tenant(_Toml):
     """One trusted client and its choices. `jku` None: its keys are in the file `jwks`."""
 
-    name: Name
-    iss: str = Field(min_length=1)
-    jku: Resource | None = None
-    jwks: Annotated[Path, Field(strict=False)] | None = None
-    fhir_servers: Annotated[tuple[Url, ...], Field(strict=False)] = ()
-    profile: str | None = None
-    base_rate: Share | None = None
-    silent: bool = False
-    follow_up: Literal["Task", "ServiceRequest", "none"] = "Task"
-    smart_launch: Url | None = None
-    frame_ancestors: Annotated[tuple[Url, ...], Field(strict=False)] = ()
-    retention_days: Annotated[int, Field(ge=1)] = 365
-    alerts: Mapping[str, Alert] = {}
+    name: Name = Field(
+        description="What rows and log lines call it: lower-case letters, digits, hyphens. Never"
+        " change it once rows are stored."
+    )
+    iss: str = Field(min_length=1, description="`iss` of its tokens, to the letter.")
+    jku: Resource | None = Field(
+        None,
+        description="Address of its key set, to the letter as in its tokens. Either this or `jwks`.",
+    )
+    jwks: Annotated[Path, Field(strict=False)] | None = Field(
+        None,
+        description="File with its key set, beside this file, for a client that publishes none;"
+        " read at start.",
+    )
+    fhir_servers: Annotated[tuple[Url, ...], Field(strict=False)] = Field(
+        (), description="FHIR servers that may be asked for what prefetch lacks; none: none is."
+    )
+    profile: str | None = Field(
+        None, description="Site profile (us_core, mimic, synthea); unset: detected per patient."
+    )
+    base_rate: Share | None = Field(
+        None, description="The site's own 30-day readmission rate, as a share: 0.14."
+    )
+    silent: bool = Field(
+        False, description="Everything is scored, stored and audited; no card is shown."
+    )
+    follow_up: Literal["Task", "ServiceRequest", "none"] = Field(
+        "Task", description="What a card's suggestion would create, as a draft."
+    )
+    smart_launch: Url | None = Field(
+        None, description="Launch address of the SMART app that a card links to; unset: no link."
+    )
+    frame_ancestors: Annotated[tuple[Url, ...], Field(strict=False)] = Field(
+        (), description="Pages that may show the SMART app in a frame."
+    )
+    retention_days: Annotated[int, Field(ge=1)] = Field(
+        365, description="How long stored inputs and comments are kept before they may be purged."
+    )
+    alerts: Mapping[str, Alert] = Field(
+        {}, description="When cards warn, by service id; without an entry they inform only."
+    )
 
     @model_validator(mode="after")
     def _one_key_set(self) -> Self:

@@ -7,6 +7,8 @@ from pathlib import Path
 from cds_service.hooks.call import HOOKS
 from cds_service.metrics import REGISTRY
 from cds_service.settings import Settings
+from cds_service.tenants import Alert, Tenant
+from docs import trust_pages
 from docs.training_page import training_body
 from fhir_mapping.catalogue import CATALOGUE, Feature
 from fhir_mapping.emergency import features_known_at
@@ -91,6 +93,27 @@ def metrics() -> str:
     return _page("Metrics", text, _table(("name", "type", "meaning"), rows))
 
 
+def tenants() -> str:
+    """The file that says who is trusted."""
+    head = ("field", "values", "default", "meaning")
+    alerts = "\n## `[tenant.alerts.SERVICE-ID]`\n\nAt most one of the first three.\n\n"
+    body = (
+        "## `[[tenant]]`\n\n"
+        + _table(head, trust_pages.fields(Tenant))
+        + alerts
+        + _table(head, trust_pages.fields(Alert))
+        + f"\n## A whole file\n\n{trust_pages.example()}"
+    )
+    return _page("Tenants", trust_pages.TENANTS, body)
+
+
+def client_authentication() -> str:
+    """What a token must hold, and the reasons for refusing one."""
+    head = ("`refused`", "meaning", "what to do")
+    body = _table(head, trust_pages.refusals())
+    return _page("Client authentication", trust_pages.CLIENT_AUTHENTICATION, body)
+
+
 def training() -> str:
     """The TOML of a training run."""
     text = (
@@ -106,6 +129,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "prefetch.md": prefetch,
     "metrics.md": metrics,
+    "tenants.md": tenants,
+    "client-authentication.md": client_authentication,
     "training.md": training,
 }
 

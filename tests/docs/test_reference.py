@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
@@ -9,6 +10,8 @@ from typer.testing import CliRunner
 from cds_service.cli import app
 from cds_service.hooks.wording import GROUPS, REASONS, SOURCES
 from cds_service.settings import Settings
+from cds_service.tenants import Alert, Tenant, load_tenants
+from cds_service.trust.refusals import REFUSALS, Refusal
 from fhir_mapping.catalogue import CATALOGUE, COVERAGE_GROUPS
 from fhir_mapping.issues import ISSUES
 from fhir_mapping.prefetch import PREFETCH
@@ -56,11 +59,28 @@ def test_every_source_and_group_has_words() -> None:
         ("settings.md", tuple(f"READMIT_{name.upper()}" for name in Settings.model_fields)),
         ("prefetch.md", tuple(template.key for template in PREFETCH)),
         ("coverage.md", CATALOGUE.names),
+        ("tenants.md", (*Tenant.model_fields, *Alert.model_fields)),
+        ("client-authentication.md", tuple(REFUSALS)),
     ],
 )
 def test_a_page_names_everything(page: str, names: tuple[str, ...]) -> None:
     text = (ROOT / "docs" / "reference" / page).read_text("utf-8")
     assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_the_example_of_a_tenants_file_is_one() -> None:
+    north, south = load_tenants(ROOT / "configs" / "tenants.toml")
+    assert (north.name, north.alert("readmission-risk").per_day) == ("north", 6)
+    assert (south.name, south.jwks) == ("south", ROOT / "configs" / "south.jwks.json")
+
+
+def test_every_reason_to_refuse_a_client_has_words_and_can_occur() -> None:
+    assert set(REFUSALS) == set(get_args(Refusal))
+    trust = ROOT / "cds_service" / "trust"
+    code = "".join(
+        path.read_text("utf-8") for path in trust.glob("*.py") if path.name != "refusals.py"
+    )
+    assert [reason for reason in REFUSALS if f'"{reason}"' not in code] == []
 
 
 def test_every_command_explains_itself() -> None:

@@ -22,7 +22,7 @@ from joserfc.util import urlsafe_b64encode
 
 from cds_service.app import create_app
 from cds_service.settings import READMISSION, Settings
-from tests.service.patients import NOW, URL, Json, database
+from tests.service.patients import NOW, URL, Json, call, database
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLIC = "https://readmit.example"
@@ -215,5 +215,18 @@ async def trusting(
             yield http
 
 
-CALLS = (("GET", DISCOVERY), ("POST", URL))
-"""What the service answers to a trusted client."""
+FEEDBACK: Json = {
+    "feedback": [
+        {
+            "card": "4e0a3a1e-3283-4575-ab82-028d55fe2719",
+            "outcome": "overridden",
+            "outcomeTimestamp": "2026-11-21T11:59:00Z",
+        }
+    ]
+}
+CALLS: tuple[tuple[str, str, Json | None], ...] = (
+    ("GET", DISCOVERY, None),
+    ("POST", URL, call()),
+    ("POST", f"{URL}/feedback", FEEDBACK),
+)
+"""All that the service answers to a trusted client."""

@@ -1,5 +1,6 @@
 """The assessment store on a real PostgreSQL: the same tables, the same rows as on SQLite."""
 
+import asyncio
 import importlib
 import subprocess
 from collections.abc import Iterator
@@ -43,6 +44,18 @@ def started(wheel: ModuleType, folder: Path) -> Any:
         except subprocess.SubprocessError as late:
             reason = late
     pytest.fail(f"PostgreSQL did not start in {_ATTEMPTS} attempts: {reason}")
+
+
+async def test_a_token_is_spent_once(database: str) -> None:
+    one, other = Store(database, Vault()), Store(database, Vault())
+    until = now() + timedelta(minutes=5)
+    await one.migrate()
+    spent = [await each.spend_token("1" * 64, expires_at=until, now=now()) for each in (one, other)]
+    at_once = [each.spend_token("2" * 64, expires_at=until, now=now()) for each in (one, other)]
+    assert spent == [True, False]
+    assert sorted(await asyncio.gather(*at_once)) == [False, True]
+    for each in (one, other):
+        await each.close()
 
 
 async def test_a_call_is_stored(database: str, tmp_path: Path) -> None:
