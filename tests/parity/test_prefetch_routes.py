@@ -19,6 +19,7 @@ from fhir_mapping.extract import FeatureVector, extract
 from fhir_mapping.history import IndexStay, Sources
 from fhir_mapping.reading import history_of
 from fhir_mapping.stay import finished_stays, index_stay
+from fhir_mapping.when import sortable
 from tests.replay import Folder, read_folder, requests_of
 
 pytestmark = pytest.mark.data
@@ -201,3 +202,39 @@ def test_how_the_export_is_written_changes_nothing(
     assert {each: v.evidence for each, v in found.items()} == {
         each: v.evidence for each, v in expected.items()
     }
+
+
+@pytest.mark.parametrize("newest", [5, 40])
+@pytest.mark.parametrize(("name", "stays"), [*SETS, LARGE_SAMPLE])
+def test_a_cut_page_beside_the_stays_own_vital_signs_gives_no_other_value(
+    data_dir: Path, name: str, stays: int, newest: int
+) -> None:
+    """Of the observations only the newest as of the stay's end: a value is the same or missing."""
+    played = 0
+    for encounter, request in islice(requests_of(data_dir / name), stays):
+        whole = by_hook(gathered(request), encounter, export_of(data_dir / name).sources)
+        for vitals in (None, request["prefetch"]["vitals"]):
+            cut = request | {"prefetch": _cut(request["prefetch"], newest) | {"vitals": vitals}}
+            assert missing_more(by_hook(gathered(cut), encounter), whole), encounter
+        played += 1
+    assert played
+
+
+def _cut(prefetch: dict[str, Any], newest: int) -> dict[str, Any]:
+    """Without what came after the stay, so that the page ends within it, and with a next link."""
+    stay_end = sortable(prefetch["encounter"]["period"]["end"])
+    entries = [
+        each
+        for each in prefetch["observations"].get("entry", [])
+        if _taken(each["resource"]) <= stay_end
+    ]
+    entries = sorted(entries, key=lambda each: _taken(each["resource"]), reverse=True)[:newest]
+    link = [{"relation": "next", "url": "http://ehr/?page=2"}]
+    bundle = {"resourceType": "Bundle", "type": "searchset", "entry": entries, "link": link}
+    return prefetch | {"observations": bundle}
+
+
+def _taken(observation: dict[str, Any]) -> str:
+    period = observation.get("effectivePeriod", {})
+    when = observation.get("effectiveDateTime") or observation.get("effectiveInstant")
+    return sortable(when or period.get("end") or period.get("start") or "")

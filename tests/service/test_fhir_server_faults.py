@@ -1,6 +1,7 @@
 """What a FHIR server can do to us: for each fault the stated answer, and never a 5xx."""
 
 import asyncio
+import gzip
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -304,6 +305,17 @@ async def test_more_than_the_service_accepts_is_not_read(fake: FhirFake, tmp_pat
         card = await card_of(http, asking(fake, token=TOKEN))
     assert source(card) == "not_read"
     assert noticed(card, "server_answer_too_large")
+
+
+@pytest.mark.parametrize(("filling", "state"), [(10, "read"), (200_000, "not_read")])
+async def test_a_compressed_answer_counts_as_long_as_it_is_unpacked(
+    filling: int, state: str, fake: FhirFake, tmp_path: Path
+) -> None:
+    found = searchset(condition("I50.9", note=[{"text": "x" * filling}]))
+    packed = gzip.compress(msgspec.json.encode(found))
+    fake.faults["conditions"] = [reply(200, packed, content_encoding="gzip")]
+    async with reading(tmp_path, fake.base, max_body_bytes=100_000) as http:
+        assert source(await card_of(http, asking(fake, token=TOKEN))) == state
 
 
 # whose resources

@@ -119,13 +119,15 @@ def observations(table: str) -> list[Resource]:
 
 def observation(time: str, code: str, value: str = "", unit: str = "", **more: str) -> Resource:
     """`value`: a number, `<5`, `"words"`, `int 5`, a code `system|code|display`, or a blood
-    pressure `120/80`. `more`: id, status, issued, updated, part_of, text (of a coded value)."""
+    pressure `120/80`. `more`: id, status, issued, updated, encounter, part_of, text (of a
+    coded value)."""
     own: Resource = {
         "status": more.get("status", "final"),
         "code": concept(code if "|" in code else f"loinc|{code}"),
         "effectiveDateTime": at(time),
         "issued": at(more.get("issued")),
         "meta": _stated(lastUpdated=at(more.get("updated"))),
+        "encounter": refer(f"Encounter/{more['encounter']}") if "encounter" in more else None,
         "partOf": [refer(more["part_of"])] if "part_of" in more else None,
     }
     own |= _valued(value, unit, more.get("text"))

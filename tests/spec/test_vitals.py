@@ -1,8 +1,12 @@
 """Vital signs: which measurement is chosen. Units and bounds are in test_vital_values.py, status
 and versions in test_results.py."""
 
+from typing import Any
+
 import pytest
 
+from fhir_mapping.history import Source
+from fhir_mapping.readings import STAY_VITALS
 from tests.spec.record import (
     NOW,
     Resource,
@@ -14,6 +18,7 @@ from tests.spec.record import (
     stay,
     value,
     vector,
+    visit,
 )
 
 ED = ed_visit()  # 03-10 08:00 to 12:00, then the stay until 03-15 12:00
@@ -243,3 +248,49 @@ def test_a_cut_page_has_the_last_value_but_the_first_only_if_it_reaches_back() -
     answer = vector(ED, seen, sources=sources)
     assert (answer[TRIAGE], answer[LAST]) == (None, 88)
     assert value(TRIAGE, ED, seen, older, sources=sources) == 88
+
+
+# the vital signs of the stay itself, beside a page of the newest observations that does not reach back
+ALONE = read_all_but(Observation="partial") | {STAY_VITALS: "read"}
+OWN = "03-10 14:00 | 8867-4 | 88 | /min | encounter=stay"
+NEWEST = "03-14 08:00 | 8867-4 | 70 | /min | id=newest, encounter=stay"
+
+
+def test_they_have_the_first_and_last_value_of_a_stay_that_is_alone() -> None:
+    seen = observations(f"{OWN}\n{NEWEST}")
+    answer = vector(seen, sources=ALONE)
+    assert (answer[TRIAGE], answer[LAST]) == (88, 88)
+    assert value(TRIAGE, seen, sources=read_all_but(Observation="partial")) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [ED],
+        [visit("icu", "IMP", "03-10 13:00", "03-11 12:00")],
+        [visit("clinic", "AMB", "03-10 20:00", None)],
+        [visit("undated", "AMB", None, None)],
+        observations("03-14 09:00 | 9279-1 | 16 | /min | id=without-encounter"),
+    ],
+    ids=["an ED visit", "a unit's own", "an open visit", "an undated visit", "a value of no visit"],
+)
+def test_they_prove_nothing_where_values_may_hang_elsewhere(other: Any) -> None:
+    answer = vector(observations(f"{OWN}\n{NEWEST}"), other, sources=ALONE)
+    assert (answer[TRIAGE], answer[LAST]) == (None, None)
+
+
+@pytest.mark.parametrize("encounters", ["partial", "not_read"])
+def test_they_prove_nothing_where_visits_may_be_unknown(encounters: Source) -> None:
+    sources = ALONE | {"Encounter": encounters}
+    assert value(TRIAGE, observations(f"{OWN}\n{NEWEST}"), sources=sources) is None
+
+
+def test_an_early_value_of_the_stay_itself_is_no_page_that_reaches_back() -> None:
+    early = "03-10 11:00 | 9279-1 | 16 | /min | id=early, encounter=stay"
+    seen = observations(f"{OWN}\n{NEWEST}\n{early}")
+    assert value(TRIAGE, ED, seen, sources=ALONE) is None
+
+
+def test_laboratory_values_are_the_newest_whatever_came_beside_them() -> None:
+    labs = observations("03-14 08:00 | 718-7 | 9.5 | g/dL | encounter=stay")
+    assert value("hemoglobin_last", ED, labs, sources=ALONE) == 9.5
