@@ -117,7 +117,7 @@ BREAKS: dict[str, tuple[Changes, ...]] = {
     "127": _each((*CREATE, "type"), GONE, "apply", 7),
     "128": _each((*CREATE, "description"), GONE, 7),
     "130": _each((*CREATE, "resource"), "Task/t1", {"status": "draft"}),
-    "131": (*_each((*CREATE, "resource"), GONE), *_each((*CREATE, "resource", "id"), "t1")),
+    "131": _each((*CREATE, "resource"), GONE),
     "132": (*_each((*UPDATE, "resource"), GONE), *_each((*UPDATE, "resource", "id"), GONE)),
     "133": _each((*DELETE, "resource"), "t2"),
     "134": _each((*DELETE, "resourceId"), GONE),
