@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,14 +12,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.assessment import Assessment, Assessor, Scored
+from cds_service.hooks.alerts import WINDOW
 from cds_service.hooks.schemas import CardResponse
 from cds_service.hooks.showing import Showing
+from cds_service.settings import READMISSION
 from cds_service.tenants import Alert
 from model.scoring import NO_PROBABILITY
 from tests.service.answering import alerting, assessment_of, occasion, tenant
-from tests.service.patients import Json, call, open_stay, view
+from tests.service.patients import (
+    FAILED,
+    URL,
+    Json,
+    call,
+    card_of,
+    facts,
+    open_stay,
+    serving,
+    view,
+)
+from tests.service.patients import stay as finished
 from tests.service.staying import Stay, estimated, in_progress, read, refused, valued
-from tests.service.trained import SCORE, fixed_assessor, shipped_bundle
+from tests.service.stored import KEY, START, opened
+from tests.service.trained import SCORE, fixed_assessor, shipped_bundle, trained_bundle
 
 ASSESSOR = fixed_assessor(SCORE)
 POINTS = Assessor(shipped_bundle(), fixed_assessor(NO_PROBABILITY).scorer)
@@ -350,3 +365,38 @@ def test_a_stored_card_is_sent_again_to_the_byte() -> None:
     kept = msgspec.json.decode(msgspec.json.encode(found.card))
     assert CardResponse(cards=[kept]).wire() == wire(found)
     assert json.loads(wire(found))["cards"] == [found.card]
+
+
+# over HTTP
+
+
+async def test_a_repeated_call_is_answered_to_the_byte(url: str, tmp_path: Path) -> None:
+    async with serving(tmp_path, database=url, storage_keys=(KEY,)) as http:
+        first, again = [await http.post(URL, json=call()) for _ in range(2)]
+    async with serving(tmp_path, database=url, storage_keys=(KEY,)) as http:
+        restarted = await http.post(URL, json=call())
+    assert first.content == again.content == restarted.content
+
+
+async def test_there_and_back_over_http_are_three_cards(url: str, tmp_path: Path) -> None:
+    sent = [call(), call(conditions=FAILED), call(conditions=FAILED), call()]
+    async with serving(tmp_path, database=url, storage_keys=(KEY,)) as http:
+        cards = [await card_of(http, each) for each in sent]
+    assert cards[1] == cards[2]
+    assert len({each["uuid"] for each in cards}) == 3
+    assert "- No longer read: Condition (comorbidities)" in cards[1]["detail"]
+    assert "- Newly read: Condition (comorbidities)" in cards[3]["detail"]
+
+
+async def test_a_stay_called_often_counts_once_in_the_capacity(url: str, tmp_path: Path) -> None:
+    bundle = trained_bundle(tmp_path / "small")
+    sent = [call(), call(conditions=FAILED), call(), call(finished(id="other"))]
+    sent[-1]["context"]["encounterId"] = "other"
+    async with serving(
+        tmp_path, database=url, storage_keys=(KEY,), bundles={READMISSION: bundle}
+    ) as http:
+        cards = [await card_of(http, each) for each in sent]
+    store = opened(url)
+    counted = await store.first_probabilities("dev", service_id=READMISSION, since=START - WINDOW)
+    await store.close()
+    assert [share for _, share in counted] == [facts(cards[n])["probability"] for n in (0, 3)]
