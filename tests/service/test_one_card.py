@@ -246,9 +246,11 @@ def points(total: int, *, items: Callable[[str], int] = lambda _: 0) -> Scored:
 
 def test_points_within_a_class_leave_the_card_and_another_class_does_not() -> None:
     calls = stay(POINTS)
-    first, inside, above = (calls.call(points(each)) for each in (5, 9, 10))
+    first, inside, above = (calls.call(points(each)) for each in (6, 9, 10))
     assert (first.first, inside.first, above.first) == (True, False, True)
-    assert changes(above)[0] == "LACE: 10 of 19 (high), before 5 of 19 (moderate)"
+    assert changes(above)[0] == (
+        "LACE: 10 of 19 (high), before 6 of 19 (moderate); Length of stay 4, before 0"
+    )
     assert (first.alerted, above.alerted) == (False, True)
 
 
@@ -261,7 +263,10 @@ def test_a_score_that_cannot_be_summed_any_more_is_another_class() -> None:
     found = calls.call(
         replace(TALLY, baselines=(replace(first, score=score, reading=None), second))
     )
-    assert changes(found)[0] == "LACE: incomplete, before 10 of 19 (high)"
+    assert (
+        changes(found)[0]
+        == "LACE: incomplete, before 10 of 19 (high); Length of stay not known, before 4"
+    )
 
 
 def test_points_for_a_longer_stay_in_progress_are_the_clock_alone() -> None:
