@@ -9,6 +9,7 @@ from cds_service.metrics import REGISTRY
 from cds_service.settings import Settings
 from cds_service.tenants import Alert, Tenant
 from docs import trust_pages
+from docs.cards_page import cards_body
 from docs.training_page import training_body
 from fhir_mapping.catalogue import CATALOGUE, Feature
 from fhir_mapping.emergency import features_known_at
@@ -123,6 +124,17 @@ def training() -> str:
     return _page("Training settings", text, training_body())
 
 
+def cards() -> str:
+    """What a clinician reads."""
+    text = (
+        "One of each kind, from the goldens in `tests/golden`: the summary, the indicator, the detail"
+        " as Markdown, then what can be done. A stay has one card; decision 0014 says when another"
+        " replaces it. The bundle of most of these was drawn for tests, so their numbers mean"
+        " nothing.\n"
+    )
+    return _page("Cards", text, cards_body())
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "features.md": features,
     "issues.md": issues,
@@ -131,6 +143,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics,
     "tenants.md": tenants,
     "client-authentication.md": client_authentication,
+    "cards.md": cards,
     "training.md": training,
 }
 

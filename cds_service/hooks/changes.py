@@ -16,7 +16,7 @@ from cds_service.hooks.materiality import (
     no_longer_read,
 )
 from cds_service.hooks.points import TITLES
-from cds_service.hooks.said import SCORES, Said
+from cds_service.hooks.said import Said
 from cds_service.hooks.task_wording import wording_of
 from cds_service.hooks.wording import (
     BUNDLE_CHANGED,
@@ -32,6 +32,7 @@ from cds_service.hooks.wording import (
     whole_percent,
 )
 from fhir_mapping.catalogue import CATALOGUE, Feature
+from fhir_mapping.scores import PointScore
 from model.bundle import Bundle
 from model.scoring import Value
 
@@ -44,6 +45,7 @@ def what_changed(
     """The section for a new card, with the time of the earlier one."""
     lines = [
         *_result(before, now, bundle),
+        *_points(before, now, assessment, bundle),
         *_read(before, now),
         *_inputs(before, now, assessment, bundle),
     ]
@@ -63,7 +65,6 @@ def _result(before: Said, now: Said, bundle: Bundle) -> Iterator[str]:
             f"Estimated risk: {whole_percent(now.probability)},"
             f" before {whole_percent(before.probability)}"
         )
-    yield from _points(before, now, bundle)
     if before.alerted != now.alerted and now.threshold is not None:
         yield CROSSED[now.alerted]
 
@@ -72,11 +73,29 @@ def _outcome(said: Said, bundle: Bundle) -> str:
     return f"not scored, {wording_of(bundle).reasons[said.reason]}" if said.reason else "scored"
 
 
-def _points(before: Said, now: Said, bundle: Bundle) -> Iterator[str]:
-    for score in SCORES:
-        if before.points[score] != now.points[score] and now.outcome == before.outcome:
-            was, is_now = (_reading(said, score, bundle) for said in (before, now))
-            yield f"{TITLES[score]}: {is_now}, before {was}"
+def _points(before: Said, now: Said, assessment: Assessment, bundle: Bundle) -> Iterator[str]:
+    """Each score whose points differ, with the items that did it."""
+    if before.outcome != now.outcome or not isinstance(assessment, Scored):
+        return
+    for score in (each.score for each in assessment.baselines):
+        if before.points[score.name] != now.points[score.name]:
+            was, is_now = (_reading(said, score.name, bundle) for said in (before, now))
+            items = [f"; {each}" for each in _items(before, score)]
+            yield f"{TITLES[score.name]}: {is_now}, before {was}{''.join(items)}"
+
+
+def _items(before: Said, score: PointScore) -> Iterator[str]:
+    if before.items is None:
+        return
+    earlier = before.items.get(score.name, {})
+    for item in score.components:
+        was, is_now = earlier.get(item.name), item.points
+        if was != is_now:
+            yield f"{plain(item.label)} {_or_unknown(is_now)}, before {_or_unknown(was)}"
+
+
+def _or_unknown(points: int | None) -> str:
+    return UNKNOWN if points is None else str(points)
 
 
 def _reading(said: Said, score: str, bundle: Bundle) -> str:

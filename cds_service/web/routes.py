@@ -16,6 +16,7 @@ STATIC = {  # the only files that can be had, whatever is asked for
     "ehr.css": "text/css",
     "ehr.js": "text/javascript",
     "card.js": "text/javascript",
+    "feedback.js": "text/javascript",
     "markdown.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }

@@ -3,14 +3,13 @@
 from typing import Any
 
 from model.bundle import Bundle
-from tests.service.patients import EXTENSION
 
 _SHORT_DIGEST = 12
 
 
 def reviewable(card: dict[str, Any], bundle: Bundle) -> dict[str, Any]:
     """`card` as sent."""
-    facts = card["extension"][EXTENSION]
+    (facts,) = card["extension"].values()
     facts |= {"bundle_digest": "(bundle)", "mapping_digest": "(mapping)"}
     for suggestion in card.get("suggestions", ()):
         suggestion["uuid"] = "(uuid)"

@@ -40,7 +40,10 @@ BUNDLE = load_bundle(
 )
 ASSESSOR = Assessor(BUNDLE, scorer_for(BUNDLE))
 DIRECTIVE = re.compile(
-    r"\b(should|must|recommend|consider|schedule|prescribe|refer|please)\b", re.I
+    r"\b(should|must|shall|ought|needs? to|ha(?:s|ve) to|recommend\w*|consider|ensure|make sure"
+    r"|advise\w*|urge|please|start|stop|continue|discontinue|initiate|give|administer|prescribe"
+    r"|schedule|arrange|refer|check|treat|avoid|monitor|contact the|call the)\b",
+    re.I,
 )
 # METHOD.md, Who is scored; the clock; and what the service itself finds
 CODES = {

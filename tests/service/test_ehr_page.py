@@ -14,7 +14,15 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Dialog,
+    Locator,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOT = ROOT / "tests" / "screenshots" / "ehr.png"
@@ -128,6 +136,15 @@ def choose(page: Page, name: str) -> None:
     expect(page.locator("#discharge")).to_be_enabled()
 
 
+def discharged(page: Page, name: str) -> Locator:
+    """The card of a patient's discharge."""
+    choose(page, name)
+    page.get_by_role("button", name="Discharge").click()
+    card = page.locator("article.card")
+    expect(card).to_have_count(1)
+    return card
+
+
 def test_a_discharge_draws_the_card(page: Page) -> None:
     page.goto("/")
     page.get_by_text("Margaret Exampleford").click()
@@ -168,6 +185,63 @@ def test_a_stay_in_progress_is_of_today(page: Page) -> None:
     page.get_by_role("button", name="Discharge").click()
     expect(page.locator("#request-line")).to_contain_text("encounter-discharge")
     expect(page.locator("#status")).to_contain_text("with 1 card (HTTP 200)")
+
+
+def test_an_accepted_suggestion_is_fed_back_and_creates_nothing(page: Page) -> None:
+    card = discharged(page, "margaret-heart-failure")
+    with page.expect_response(f"{SERVICE}/feedback") as told:
+        card.get_by_role("button", name="Draft a follow-up contact").click()
+    assert told.value.status == 200
+    (entry,) = told.value.request.post_data_json["feedback"]
+    assert (entry["outcome"], len(entry["acceptedSuggestions"])) == ("accepted", 1)
+    expect(card.locator(".suggestions")).to_contain_text("nothing is created here")
+    expect(card.locator(".suggestions pre")).to_contain_text('"status": "draft"')
+    expect(card.get_by_role("button", name="Draft a follow-up contact")).to_be_disabled()
+
+
+def test_an_override_is_fed_back_with_reason_and_comment(page: Page) -> None:
+    card = discharged(page, "copd-frequent-ed")
+    card.get_by_text("Override", exact=True).click()
+    card.get_by_label("Reason").select_option("Recommended action was already completed")
+    card.get_by_label("Comment").fill("Seen <b>today</b>")
+    with page.expect_response(f"{SERVICE}/feedback") as told:
+        card.get_by_role("button", name="Override the card").click()
+    assert told.value.status == 200
+    (entry,) = told.value.request.post_data_json["feedback"]
+    assert entry["overrideReason"]["reason"]["code"] == "action-completed"
+    assert entry["overrideReason"]["userComment"] == "Seen <b>today</b>"
+    expect(card.locator("form [role=status]")).to_contain_text("Overridden")
+
+
+def test_an_override_needs_no_reason(page: Page) -> None:
+    card = discharged(page, "hospice")
+    card.get_by_text("Override", exact=True).click()
+    with page.expect_response(f"{SERVICE}/feedback") as told:
+        card.get_by_role("button", name="Override the card").click()
+    assert told.value.status == 200
+    assert "overrideReason" not in told.value.request.post_data_json["feedback"][0]
+
+
+def test_feedback_that_fails_can_be_sent_again(page: Page) -> None:
+    card = discharged(page, "oncology")
+    page.route(f"{SERVICE}/feedback", lambda route: route.abort())
+    button = card.get_by_role("button", name="Draft a follow-up contact")
+    button.click()
+    expect(card.locator(".suggestions")).to_contain_text("did not take the feedback")
+    expect(button).to_be_enabled()
+
+
+def test_a_smart_link_is_shown_and_not_followed(page: Page) -> None:
+    page.goto("/")
+    drawn = page.evaluate(
+        """async () => {
+          const { drawAnswer } = await import("/static/ehr/card.js");
+          const links = [{ label: "Inputs", url: "https://apps.example/launch", type: "smart", appContext: "x" }];
+          const [card] = drawAnswer({ status: 200, body: { cards: [{ summary: "s", indicator: "info", links }] } });
+          return card.querySelector(".links").innerHTML;
+        }"""
+    )
+    assert drawn == "<li><span>Inputs (opens as a SMART app inside an EHR)</span></li>"
 
 
 @pytest.mark.parametrize("name", ["newborn", "hospice", "transferred"])

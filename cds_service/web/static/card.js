@@ -1,10 +1,12 @@
 // CDS Hooks cards and FHIR OperationOutcomes as an EHR would draw them.
+import { overriding, suggesting } from "./feedback.js";
 import { element, renderMarkdown } from "./markdown.js";
 
 const INDICATORS = { info: "Information", warning: "Warning", critical: "Critical" };
 
-export function drawAnswer({ status, body, text }) {
-  if (Array.isArray(body?.cards)) return drawCards(body.cards);
+// `service`: the address that feedback on the cards goes to.
+export function drawAnswer({ status, body, text }, service) {
+  if (Array.isArray(body?.cards)) return drawCards(body.cards, service);
   if (body?.resourceType === "OperationOutcome") return [drawOutcome(status, body)];
   return [drawProblem(status, [text.slice(0, 500) || "The answer had no content."])];
 }
@@ -17,27 +19,22 @@ export function drawProblem(status, sentences) {
   return article;
 }
 
-function drawCards(cards) {
-  if (cards.length) return cards.map(drawCard);
+function drawCards(cards, service) {
+  if (cards.length) return cards.map((card) => drawCard(card, service));
   return [element("p", { className: "quiet", text: "The service answered and had no guidance." })];
 }
 
-function drawCard(card) {
+function drawCard(card, service) {
   const indicator = INDICATORS[card.indicator] ? card.indicator : "info";
   const article = element("article", { className: "card" }, badge(INDICATORS[indicator]), element("h3", { text: card.summary }));
   article.dataset.indicator = indicator;
   if (card.detail) article.append(element("div", { className: "detail" }, renderMarkdown(card.detail)));
-  article.append(...suggestions(card), ...links(card), ...reasons(card), source(card.source ?? {}));
+  article.append(...suggesting(card, service), ...links(card), ...overriding(card, service), source(card.source ?? {}));
   return article;
 }
 
 function badge(words) {
   return element("p", { className: "badge", text: words });
-}
-
-function suggestions(card) {
-  const items = (card.suggestions ?? []).map((each) => element("li", { text: each.label }));
-  return items.length ? [element("h4", { text: "Suggestions" }), element("ul", {}, ...items)] : [];
 }
 
 function links(card) {
@@ -55,13 +52,6 @@ function anchor(label, url) {
   const made = element("a", { text: label });
   Object.assign(made, { href: url, target: "_blank", rel: "noopener noreferrer" });
   return made;
-}
-
-function reasons(card) {
-  const items = (card.overrideReasons ?? []).map((each) => element("li", { text: each.display ?? each.code }));
-  if (!items.length) return [];
-  const opened = element("details", {}, element("summary", { text: "Reasons to override" }), element("ul", {}, ...items));
-  return [opened];
 }
 
 function source({ label, url, topic }) {

@@ -91,7 +91,7 @@ async function fire(request) {
   const answer = await post(request);
   if (chosen !== current) return;
   current.exchange = { request, response: answer };
-  $("answer").replaceChildren(...(answer.failed ? [drawProblem(0, [answer.failed])] : drawAnswer(answer)));
+  $("answer").replaceChildren(...(answer.failed ? [drawProblem(0, [answer.failed])] : drawAnswer(answer, SERVICE)));
   $("status").textContent = report(answer);
   showTraffic(request, answer);
   setBusy(false);
