@@ -28,7 +28,7 @@ class Alert(_Toml):
 
     `threshold` itself; `per_day`, first showings that the team can follow up in a day, from which
     the threshold is worked out of the recent past; `missed_per_false`, how many needless
-    follow-ups one missed readmission outweighs (net benefit: threshold 1 / (1 + it)).
+    follow-ups one missed outcome outweighs (net benefit: threshold 1 / (1 + it)).
     """
 
     threshold: Share | None = None

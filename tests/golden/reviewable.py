@@ -2,15 +2,15 @@
 
 from typing import Any
 
+from cds_service.hooks.task_wording import wording_of
 from model.bundle import Bundle
-from tests.service.patients import EXTENSION
 
 _SHORT_DIGEST = 12
 
 
 def reviewable(card: dict[str, Any], bundle: Bundle) -> dict[str, Any]:
     """`card` as sent."""
-    facts = card["extension"][EXTENSION]
+    facts = card["extension"][wording_of(bundle).extension]
     facts |= {"bundle_digest": "(bundle)", "mapping_digest": "(mapping)"}
     for suggestion in card.get("suggestions", ()):
         suggestion["uuid"] = "(uuid)"

@@ -13,7 +13,7 @@ import pytest
 
 from cds_service.assessment import Assessment, Assessor, NotScored, Scored
 from cds_service.hooks.call import read_call
-from cds_service.hooks.routes import answer
+from cds_service.hooks.routes import assessed
 from fhir_mapping.catalogue import CATALOGUE
 from fhir_mapping.critical import CriticalOutcome, NoOutcome, critical_outcome
 from fhir_mapping.emergency import Variant, features_known_at
@@ -65,7 +65,7 @@ def assessor(variant: Variant, taken: Sequence[str], profile: Profile | None) ->
 
 def served(request: dict[str, Any], by: Assessor) -> Assessment:
     body = msgspec.json.encode(request | {"hook": "encounter-start"})
-    return answer(read_call(body, LATE), by).assessment
+    return assessed(read_call(body, LATE), by)
 
 
 def reason_of(assessment: Assessment) -> str | None:
