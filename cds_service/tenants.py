@@ -34,7 +34,7 @@ class Alert(_Toml):
     )
     missed_per_false: Annotated[float, Field(gt=0)] | None = Field(
         None,
-        description="How many needless follow-ups one missed readmission outweighs: net benefit,"
+        description="How many needless follow-ups one missed outcome outweighs: net benefit,"
         " threshold 1 / (1 + it).",
     )
     below: Literal["info", "none"] = Field(

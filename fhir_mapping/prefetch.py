@@ -69,6 +69,8 @@ def templates(profile: Profile, names: Collection[str] = CATALOGUE.names) -> tup
     needed = frozenset[str]().union(*map(_read_for, names))
     features = [feature for feature in CATALOGUE if feature.name in needed]
     read = {source for feature in features for source in feature.sources} | {"Encounter"}
+    if profile.row_procedures and "Observation" in read:  # they tell triage values from serial ones
+        read |= {"Procedure"}
     searches = (
         _search(kind, key, profile, features) for kind, key in _KEYS.items() if kind in read
     )

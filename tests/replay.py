@@ -1,4 +1,4 @@
-"""A FHIR export played back as hook requests: one for each finished hospital stay in it.
+"""A FHIR export played back as hook requests: one for each finished hospital stay, or other visit, in it.
 
 As a server would answer the prefetch templates: a key for each resource type that was exported, the
 observations that are asked for, referenced Medications and Locations included. What is larger than
@@ -8,7 +8,7 @@ a page is sent whole, for the service to call `partial`.
 import gzip
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -55,8 +55,18 @@ class Folder:
     types: set[str] = field(default_factory=set)
 
 
-def requests_of(path: Path) -> Iterator[tuple[str, Resource]]:
-    """(encounter id, request) of every finished hospital stay, patient by patient.
+def is_finished_stay(encounter: Resource) -> bool:
+    """Finished, and a hospital stay by its class, in MIMIC by its identifier."""
+    systems = {each.get("system") for each in encounter.get("identifier", ())}
+    mimic = any("mimic.mit.edu" in str(system) for system in systems)
+    hospital = _MIMIC_HOSPITAL in systems if mimic else encounter["class"].get("code") in _HOSPITAL
+    return hospital and encounter.get("status") == "finished"
+
+
+def requests_of(
+    path: Path, wanted: Callable[[Resource], bool] = is_finished_stay
+) -> Iterator[tuple[str, Resource]]:
+    """(encounter id, request) of every wanted encounter, patient by patient.
 
     The stays of one patient share what is in `prefetch`: copy before changing it.
     """
@@ -67,7 +77,7 @@ def requests_of(path: Path) -> Iterator[tuple[str, Resource]]:
             continue
         prefetch = _prefetch(folder, chart)
         for encounter in sorted(chart.get("Encounter", ()), key=lambda each: str(each["id"])):
-            if is_finished_stay(encounter):
+            if wanted(encounter):
                 of_stay = _vitals(chart, encounter["id"]) if OBSERVATIONS in prefetch else {}
                 yield encounter["id"], _request(patient, encounter, prefetch | of_stay)
 
@@ -80,14 +90,6 @@ def read_folder(path: Path) -> Folder:
             if line.strip():
                 _place(line, folder)
     return folder
-
-
-def is_finished_stay(encounter: Resource) -> bool:
-    """Finished, and a hospital stay by its class, in MIMIC by its identifier."""
-    systems = {each.get("system") for each in encounter.get("identifier", ())}
-    mimic = any("mimic.mit.edu" in str(system) for system in systems)
-    hospital = _MIMIC_HOSPITAL in systems if mimic else encounter["class"].get("code") in _HOSPITAL
-    return hospital and encounter.get("status") == "finished"
 
 
 def _lines(file: Path) -> Iterator[bytes]:

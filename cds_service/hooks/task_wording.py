@@ -22,10 +22,10 @@ from model.bundle import Bundle, Task
 class TaskWording:
     """How the result of one task is said.
 
-    `topic`: code and display of a card's topic. `extension`: the key of the machine-readable result, so that nobody takes one task's number
-    for another's. `not_scored` stands before a reason, `summary` is the one line of an estimate,
-    `timing` says as of when it holds, `limits` ends every card. `follow_up`: whether a draft of a
-    contact after discharge fits beside the result.
+    `topic`: code and display of a card's topic. `extension`: the key of the machine-readable
+    result, so that nobody takes one task's number for another's. `not_scored` stands before a
+    reason, `summary` is the one line of an estimate, `timing` says as of when it holds, `limits`
+    ends every card. `follow_up`: whether a draft of a contact after discharge fits beside it.
     """
 
     topic: tuple[str, str]

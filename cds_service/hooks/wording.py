@@ -126,7 +126,7 @@ BY_CAPACITY = (
     "which keeps to this site's capacity of {:g} follow-ups a day, by the stays of the last 28 days"
 )
 BY_WEIGHING = (
-    "which is this site's weighing: a missed readmission counts as much as {:g} follow-ups that were"
+    "which is this site's weighing: a missed outcome counts as much as {:g} follow-ups that were"
     " not needed"
 )
 NO_THRESHOLD_YET = (

@@ -1,4 +1,4 @@
-"""The second task goes the same way, on generated data: other features, another label, no hook."""
+"""The second task goes the same way, on generated data, to a bundle that the service can offer."""
 
 from dataclasses import replace
 from datetime import date
@@ -7,7 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from cds_service.services import offered
 from fhir_mapping.emergency import features_known_at
+from model.bundle import MODEL_CARD
 from model.shape import TabNetConfig
 from tests.generated_cohort import generate
 from tests.training.small_cohorts import written
@@ -62,7 +64,10 @@ def test_critical_outcome_is_trained_evaluated_and_released(
         stage(session)
     bundle = commands.do_release(session, tmp_path / "bundle")
     assert bundle.manifest.task == "critical_outcome"
-    assert bundle.manifest.hooks == ()
+    assert bundle.manifest.variant == "ed_departure"
+    assert "Predicts as of: ed\\_departure" in (bundle.path / MODEL_CARD).read_text()
+    service = offered({"ed-risk": bundle.path}, (), critical_outcome=True)["ed-risk"]
+    assert service.hooks == ("encounter-start", "patient-view")
     assert bundle.manifest.features == features_known_at("ed_departure")
     assert "insurance" not in bundle.manifest.features
     found = finished_evaluation(session.experiment).performance[0].auroc
