@@ -17,7 +17,7 @@ from cds_service.errors import MalformedRequestError
 Hook = Literal["encounter-discharge", "patient-view", "encounter-start"]
 HOOKS: tuple[Hook, ...] = get_args(Hook)
 
-_LONGEST = 255
+LONGEST = 255
 _NOTHING = msgspec.Raw(b"null")
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
@@ -108,10 +108,8 @@ def _string(where: str, raw: msgspec.Raw) -> str:
         raise MalformedRequestError(where, "not a string.", "The hook requires it, as a string.")
     if not text.isprintable():
         raise MalformedRequestError(where, "has control characters.", "Send printable text.")
-    if not 0 < len(text) <= _LONGEST:
-        raise MalformedRequestError(
-            where, "empty or too long.", f"Send 1 to {_LONGEST} characters."
-        )
+    if not 0 < len(text) <= LONGEST:
+        raise MalformedRequestError(where, "empty or too long.", f"Send 1 to {LONGEST} characters.")
     return text
 
 
