@@ -1,4 +1,4 @@
-"""The service described as OpenAPI 3.1, built from what is offered; requests.py has the bodies.
+"""The service described as OpenAPI 3.1, built from what is offered; hooks/requests.py has the bodies.
 
 Every status of the one table in errors.py is named with its OperationOutcome. A request that fits
 a schema may still be refused: what a record must hold is beyond JSON Schema (412).
@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 
 from cds_service.errors import FHIR_JSON, STATUS
 from cds_service.hooks.requests import FEEDBACK, hook_request
-from cds_service.hooks.schemas import CardResponse, Discovery
+from cds_service.hooks.schemas import Card, Discovery
 from cds_service.metrics import CONTENT_TYPE
 from cds_service.services import Offered
 from cds_service.settings import Settings
@@ -49,6 +49,13 @@ _OUTCOME: Json = {
                 },
             },
         },
+    },
+}
+_CARDS: Json = {
+    "type": "object",
+    "required": ["cards"],
+    "properties": {
+        "cards": {"type": "array", "items": {"$ref": "#/components/schemas/Card"}},
     },
 }
 _UNFORESEEN = 500
@@ -131,13 +138,14 @@ def _machines() -> Json:
                 "responses": {"200": {"description": "OK", "content": {CONTENT_TYPE: {}}}},
             }
         },
-        "/openapi.json": {"get": _operation("Description", "This document.", None, ())},
+        "/openapi.json": {"get": _operation("Description", "This document.", "Document", ())},
     }
 
 
 def _operation(name: str, summary: str, answer: str | None, refusals: Iterable[int]) -> Json:
-    schema = _ref(answer) if answer else {"type": "object"}
-    answers: Json = {"200": _response(HTTPStatus.OK, JSON, schema)}
+    answers: Json = {"200": {"description": "OK, without a body"}}
+    if answer:
+        answers = {"200": _response(HTTPStatus.OK, JSON, _ref(answer))}
     outcome = _ref("OperationOutcome")
     answers |= {str(each): _response(HTTPStatus(each), FHIR_JSON, outcome) for each in refusals}
     return {"operationId": name.lower(), "summary": summary, "responses": answers}
@@ -160,6 +168,7 @@ def _schemas(services: tuple[Offered, ...]) -> Json:
     return {
         "HookRequest": hook_request(tuple(hooks)),
         "FeedbackRequest": FEEDBACK,
+        "Document": {"type": "object"},
         "OperationOutcome": _OUTCOME,
         "Probe": {
             "type": "object",
@@ -167,11 +176,12 @@ def _schemas(services: tuple[Offered, ...]) -> Json:
             "properties": {"status": {"type": "string"}},
         },
         **_sent(Discovery),
-        **_sent(CardResponse),
+        **_sent(Card),
+        "CardResponse": _CARDS,
     }
 
 
-def _sent(model: type[Discovery] | type[CardResponse]) -> Json:
+def _sent(model: type[Discovery] | type[Card]) -> Json:
     """As it leaves: what has a default may be left out."""
     schema: Json = model.model_json_schema(ref_template="#/components/schemas/{model}")
     parts: Json = schema.pop("$defs", {})

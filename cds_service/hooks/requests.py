@@ -7,6 +7,7 @@ path without quoting a value. Unknown members are welcome everywhere.
 from typing import Any
 
 from cds_service.hooks.call import LONGEST
+from cds_service.hooks.feedback import LONGEST_COMMENT, MOST_ENTRIES, MOST_SUGGESTIONS
 from fhir_mapping.prefetch import PREFETCH
 
 Json = dict[str, Any]
@@ -22,12 +23,8 @@ _RESOURCE: Json = {
 }
 _CODING: Json = {
     "type": "object",
-    "required": ["code"],
-    "properties": {
-        "code": {"type": "string"},
-        "system": {"type": "string", "format": "uri"},
-        "display": {"type": "string"},
-    },
+    "required": ["system", "code"],
+    "properties": {"system": _TEXT, "code": _TEXT, "display": {"type": "string"}},
 }
 
 
@@ -83,23 +80,24 @@ def _prefetch() -> Json:
     }
 
 
+_SUGGESTION: Json = {"type": "object", "required": ["id"], "properties": {"id": _TEXT}}
+_COMMENT: Json = {"type": "string", "minLength": 1, "maxLength": LONGEST_COMMENT}
 _ENTRY: Json = {
     "type": "object",
     "required": ["card", "outcome", "outcomeTimestamp"],
     "properties": {
-        "card": {"type": "string", "description": "The card's uuid."},
-        "outcome": {"type": "string", "enum": ["accepted", "overridden"]},
+        "card": _TEXT | {"description": "The card's uuid."},
+        "outcome": {"enum": ["accepted", "overridden"]},
         "acceptedSuggestions": {
             "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["id"],
-                "properties": {"id": {"type": "string"}},
-            },
+            "maxItems": MOST_SUGGESTIONS,
+            "items": _SUGGESTION,
+            "description": "Required, and not empty, of an accepted card.",
         },
         "overrideReason": {
             "type": "object",
-            "properties": {"reason": _CODING, "userComment": {"type": "string"}},
+            "properties": {"reason": _CODING, "userComment": _COMMENT},
+            "minProperties": 1,
         },
         "outcomeTimestamp": {"type": "string", "format": "date-time"},
     },
@@ -107,5 +105,7 @@ _ENTRY: Json = {
 FEEDBACK: Json = {
     "type": "object",
     "required": ["feedback"],
-    "properties": {"feedback": {"type": "array", "minItems": 1, "items": _ENTRY}},
+    "properties": {
+        "feedback": {"type": "array", "minItems": 1, "maxItems": MOST_ENTRIES, "items": _ENTRY}
+    },
 }

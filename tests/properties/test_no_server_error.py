@@ -51,6 +51,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
         database=f"sqlite+aiosqlite:///{folder}/test.sqlite",
         bundles={READMISSION: trained_bundle(folder / "bundle", coverage_floors={})},
         log_level="error",
+        dev=True,
     )
     return create_app(chosen, clock=now)
 

@@ -28,7 +28,7 @@ async def described(http: httpx.AsyncClient) -> Json:
 
 @pytest.fixture
 def offered(tmp_path: Path) -> tuple[Offered, ...]:
-    app = create_app(Settings(database=database(tmp_path)), clock=now)
+    app = create_app(Settings(database=database(tmp_path), dev=True), clock=now)
     return tuple(app.state.service.services.values())
 
 
