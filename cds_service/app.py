@@ -23,6 +23,7 @@ from cds_service.errors import (
 from cds_service.fhir_server import outgoing_client
 from cds_service.governance.heads import heads_kept
 from cds_service.hooks.feedback_routes import router as feedback_router
+from cds_service.hooks.openapi import description_router
 from cds_service.hooks.routes import router
 from cds_service.observability import (
     configure_logging,
@@ -55,6 +56,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.include_router(router)
     app.include_router(feedback_router)
     app.include_router(probes.router)
+    app.include_router(description_router(state.services.values(), settings))
     if settings.dev:
         app.include_router(ehr_page_router(settings.examples, clock=clock))
     app.add_exception_handler(ServiceError, _refused)

@@ -21,6 +21,7 @@ import uvicorn
 from cds_service.errors import StartRefusedError
 from cds_service.settings import Settings
 from cds_service.storage.database import Database
+from cds_service.storage.vault import new_key
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -82,6 +83,8 @@ def _run_workers(settings: Settings, announce: Callable[[], None], how: dict[str
         aside.submit(check, settings).result()
     with tempfile.TemporaryDirectory(prefix="readmit-metrics-") as counted:
         os.environ |= environment_of(settings) | {"PROMETHEUS_MULTIPROC_DIR": counted}
+        if not settings.storage_keys:  # one for all: what one worker seals another must open
+            os.environ["READMIT_STORAGE_KEYS"] = json.dumps([new_key()])
         announce()
         uvicorn.run(
             f"{__name__}:{app_from_environment.__name__}",

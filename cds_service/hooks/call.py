@@ -19,7 +19,7 @@ from cds_service.errors import MalformedRequestError, WrongPatientError
 Hook = Literal["encounter-discharge", "patient-view", "encounter-start"]
 HOOKS: tuple[Hook, ...] = get_args(Hook)
 
-_LONGEST = 255
+LONGEST = 255
 _LONGEST_TOKEN = 8192
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _NOTHING = msgspec.Raw(b"null")
@@ -114,7 +114,7 @@ def _object(where: str, raw: msgspec.Raw) -> dict[str, msgspec.Raw] | None:
     return members
 
 
-def _string(where: str, raw: msgspec.Raw, *, longest: int = _LONGEST) -> str:
+def _string(where: str, raw: msgspec.Raw, *, longest: int = LONGEST) -> str:
     text = _value(raw)
     if text is None:
         raise MalformedRequestError(where, "missing.", "It is required, as a string.")

@@ -15,10 +15,10 @@ from cds_service.errors import BodyTooLargeError, MalformedRequestError
 
 Outcome = Literal["accepted", "overridden"]
 _MOST_BYTES = 1024 * 1024
-_MOST_ENTRIES = 100
-_MOST_SUGGESTIONS = 50
+MOST_ENTRIES = 100
+MOST_SUGGESTIONS = 50
 _LONGEST = 255
-_LONGEST_COMMENT = 4000
+LONGEST_COMMENT = 4000
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -40,7 +40,7 @@ def read_feedback(body: bytes) -> tuple[Feedback, ...]:
         remedy = "Send fewer entries in one call."
         raise BodyTooLargeError("request body", f"more than {_MOST_BYTES} bytes.", remedy)
     listed = _object("request body", _decoded(body)).get("feedback")
-    entries = _list("feedback", listed, most=_MOST_ENTRIES)
+    entries = _list("feedback", listed, most=MOST_ENTRIES)
     return tuple(_entry(f"feedback[{number}]", each) for number, each in enumerate(entries))
 
 
@@ -78,7 +78,7 @@ def _accepted(where: str, value: Any, outcome: Outcome) -> Iterator[str]:
     where = f"{where}.acceptedSuggestions"
     if outcome == "overridden" and not value:
         return
-    for number, each in enumerate(_list(where, value, most=_MOST_SUGGESTIONS)):
+    for number, each in enumerate(_list(where, value, most=MOST_SUGGESTIONS)):
         path = f"{where}[{number}]"
         yield _text(f"{path}.id", _object(path, each).get("id"))
 
@@ -108,8 +108,8 @@ def _coding(where: str, value: Any) -> tuple[str, str]:
 def _comment(where: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise MalformedRequestError(where, "not a text.", "Send the words, or leave it out.")
-    if len(value) > _LONGEST_COMMENT:
-        remedy = f"Send at most {_LONGEST_COMMENT} characters."
+    if len(value) > LONGEST_COMMENT:
+        remedy = f"Send at most {LONGEST_COMMENT} characters."
         raise MalformedRequestError(where, "too long.", remedy)
     return value
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 TRIES = {"properties": (40, 250), "fuzz": (60, 500), "real": (6, 60)}
+TRIES |= {"shaped": (120, 1000), "described": (20, 250)}
 """Profile -> examples for each property, in the default run and in the full one."""
 
 

@@ -75,30 +75,30 @@ def damaged(resources: Sequence[dict[str, Any]], seed: int, times: int) -> list[
     chance = Chance(("damage", seed))
     broken: list[Any] = json.loads(json.dumps(resources))
     for _ in range(times):
-        _spoil(broken[chance.number(0, len(broken) - 1)], chance)
+        spoil(broken[chance.number(0, len(broken) - 1)], chance)
     for visit in (each for each in broken if chance.once_in(8)):
         visit["period"] = {"start": chance.one(_TIMES), "end": chance.one(_TIMES)}
     raw = [json.dumps(each).encode() for each in broken]
     for _ in range(times // 4):
         place = chance.number(0, len(raw) - 1)
-        raw[place] = _spliced(raw[place], chance)
+        raw[place] = spliced(raw[place], chance)
     return [*raw, *(chance.one(_ODD) for _ in range(times // 4))]
 
 
-def _spoil(node: Any, chance: Chance) -> None:
+def spoil(node: Any, chance: Chance) -> None:
     """Walk down at random and spoil, drop or double what is there."""
     places = list(node) if isinstance(node, dict) else list(range(len(node)))
     if not places:
         return
     place = chance.one(places)
     if isinstance(node[place], dict | list) and not chance.once_in(3):
-        _spoil(node[place], chance)
+        spoil(node[place], chance)
     elif chance.once_in(4):
         del node[place]
     else:
         node[place] = deepcopy(chance.one(_GARBAGE))
 
 
-def _spliced(raw: bytes, chance: Chance) -> bytes:
+def spliced(raw: bytes, chance: Chance) -> bytes:
     start = chance.number(0, len(raw))
     return raw[:start] + chance.one(_BYTES) + raw[start + chance.number(0, 3) :]
