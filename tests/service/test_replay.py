@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from model.scoring import TrainedScorer
+from cds_service.governance.replay import replay
+from fhir_mapping.catalogue import CATALOGUE
+from model.bundle import load_bundle
+from model.scoring import TrainedScorer, Value
 from tests.service.operator import NAMES, POINTS, Operator, filled, operator
+from tests.service.stored import assessment
 from tests.service.trained import trained_bundle
 
 
@@ -44,15 +48,34 @@ def test_points_are_said_not_to_be_counted_again(
     assert "= same vector digest" in result.output
 
 
-def test_a_reason_is_computed_again_where_the_values_say_it(shell: Operator) -> None:
-    said = {
-        str(reason): shell.run("audit", "replay", str(uuid)).output
-        for uuid, reason in shell.sql("SELECT uuid, reason FROM assessment WHERE reason > ''")
-    }
-    assert "told from the record's events" in said["under_18"]
-    floored = [words for reason, words in said.items() if reason == "below_coverage_floor"]
-    for words in floored:
-        assert re.search(r"= not scored \(below_coverage_floor\): below it in \w", words)
+NOTHING: list[Value] = [None] * len(CATALOGUE)
+SHORT: list[Value] = [1.0 if name == "hosp_los_days" else None for name in CATALOGUE.names]
+REASONS: dict[str, tuple[str, list[Value], bool | None, str]] = {
+    "told from events": ("under_18", SHORT, None, "told from the record's events"),
+    "below a floor": ("below_coverage_floor", SHORT, True, "below it in history, diagnoses"),
+    "no length of stay": ("length_of_stay_implausible", NOTHING, True, ""),
+    "a length after all": ("length_of_stay_implausible", SHORT, False, ""),
+    "no values": ("no_open_stay", [], None, "no values were computed"),
+}
+
+
+@pytest.mark.parametrize("case", REASONS)
+def test_a_reason_is_computed_again_where_the_values_say_it(case: str, tmp_path: Path) -> None:
+    reason, values, holds, words = REASONS[case]
+    bundle = load_bundle(trained_bundle(tmp_path / "bundle"))
+    row = assessment(
+        outcome="not_scored", reason=reason, mapping_digest=CATALOGUE.digest, probability=None
+    )
+    said = list(replay(row, values, bundle))[-1]
+    assert (said.holds, reason in said.what, words in said.what) == (holds, True, True)
+
+
+def test_a_floor_that_is_met_now_differs(tmp_path: Path) -> None:
+    bundle = load_bundle(trained_bundle(tmp_path / "bundle"))
+    row = assessment(outcome="not_scored", reason="below_coverage_floor", probability=None)
+    whole: list[Value] = [1.0] * len(CATALOGUE)
+    said = list(replay(row, whole, bundle))[-1]
+    assert said.holds is False
 
 
 CHANGES = {
