@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from tests.corpus.makers import (
+    access,
     envelope,
     prefetch,
     resources,
@@ -21,6 +22,7 @@ from tests.corpus.makers import (
 REQUESTS = Path(__file__).parent / "requests"
 FAMILIES: tuple[ModuleType, ...] = (
     envelope,
+    access,
     wire,
     prefetch,
     searchsets,

@@ -8,13 +8,6 @@ from tests.service.patients import call, view
 
 _SPECIFICATION = "https://cds-hooks.hl7.org/2.0/#http-request_1"
 _DISCHARGE = "https://cds-hooks.hl7.org/hooks/encounter-discharge/"
-_TOKEN = {
-    "access_token": "token-that-must-not-be-repeated",
-    "token_type": "Bearer",
-    "expires_in": 300,
-    "scope": "patient/*.read",
-    "subject": "readmit",
-}
 
 
 def cases() -> Iterator[Case]:
@@ -68,14 +61,6 @@ def _tolerated() -> Iterator[Case]:
         "extension-an-object",
         "An extension of the client's own, named as the specification recommends.",
         put(call(), extension={"com.example.ehr": {"workstation": "ward-7-annex"}}),
-    )
-    yield refused(
-        "authorization-without-server",
-        "A token without a server to use it at: the specification ties the one to the other.",
-        put(call(), fhirAuthorization=_TOKEN),
-        400,
-        where="fhirServer",
-        source=_SPECIFICATION,
     )
     yield scored(
         "hook-instance-no-uuid",
