@@ -138,7 +138,7 @@ def _of_search(
         _collect(page, template, found, patient_id)
     whole = _whole(template, sent, more if fetched else None, after=bool(fetched and fetched.after))
     complete = whole and trouble is None and not found.lost
-    issues = (*found.outcomes, *found.lost, *_troubles(template, trouble))
+    issues = (*found.noticed, *found.lost, *_troubles(template, trouble))
     source: Source = "read" if complete else "partial"
     return Answer(template, source, tuple(found.kept), issues, trouble)
 
@@ -176,15 +176,15 @@ def _whole(
 
 @dataclass
 class _Found:
-    """What the entries of a key's pages come to."""
+    """What the entries of a key's pages come to. What is `lost` makes the answer partial."""
 
     kept: list[AnyResource] = field(default_factory=list)
     lost: list[DataIssue] = field(default_factory=list)
-    outcomes: list[DataIssue] = field(default_factory=list)
+    noticed: list[DataIssue] = field(default_factory=list)
 
 
 def _collect(page: _Page, template: Template, found: _Found, patient_id: str) -> None:
-    found.outcomes += [DataIssue("search_outcome", template.resource_type)] * page.found.outcomes
+    found.noticed += [DataIssue("search_outcome", template.resource_type)] * page.found.outcomes
     for position, entry in page.found.resources:
         resource = decode(entry)
         where = f"{page.where}.entry[{position}].resource"
@@ -195,7 +195,8 @@ def _collect(page: _Page, template: Template, found: _Found, patient_id: str) ->
             continue
         _check_patient(resource, where, patient_id)
         problem = _problem(resource, match)
-        found.lost += problem
+        read_here = match is not None or resource.type in _SUPPORT
+        (found.lost if read_here else found.noticed).extend(problem)
         found.kept += [] if problem else [resource]
 
 

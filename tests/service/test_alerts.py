@@ -100,7 +100,7 @@ SAID = {
     ),
     "by weighing": (
         {"missed_per_false": 9}, (),
-        "10.0 %, which is this site's weighing: a missed readmission counts as much as 9 follow-ups",
+        "10.0 %, which is this site's weighing: a missed outcome counts as much as 9 follow-ups",
     ),
     "by capacity": (
         {"per_day": 2.5}, spread(280, 28),

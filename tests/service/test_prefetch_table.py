@@ -166,6 +166,7 @@ def test_an_included_resource_is_support_and_never_a_match() -> None:
     assert of_type(found, "Observation") == []
     assert of_type(found, "Location") == ["icu"]
     assert codes(found) == {"unexpected_resource": 1}
+    assert found.sources["Observation"] == "read"  # what was asked for is all here
 
 
 def test_an_entry_of_another_type_is_dropped_and_counted() -> None:

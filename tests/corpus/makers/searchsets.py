@@ -123,6 +123,16 @@ def _modes() -> Iterator[Case]:
         _with("conditions", _entry({"resourceType": "Provenance", "id": "from"}, "include")),
         Condition="read",
     )
+    yield scored(
+        "included-observation",
+        "_revinclude brings an Observation of the patient among the conditions: noticed, not used.",
+        _with(
+            "conditions",
+            _entry(observation("718-7", 9.1, "g/dL", "2026-11-15T06:00:00Z"), "include"),
+        ),
+        noticed=["unexpected_resource"],
+        Condition="read",
+    )
 
 
 def _bundles() -> Iterator[Case]:
