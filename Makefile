@@ -36,7 +36,8 @@ test: $(BIN)/.complete
 
 test-all: $(BIN)/.complete $(PEERS)/.complete
 	@$(BIN)/pytest -m "not slow" -n auto --cov
-	@$(BIN)/pytest -m slow -n auto
+	@$(BIN)/pytest -m "slow and not load" -n auto
+	@$(BIN)/pytest -m load
 
 check: $(BIN)/.complete
 	@failed=0; broken=""; for step in $(CHECKS); do \

@@ -1,0 +1,156 @@
+"""The service in processes of its own, and requests sent to it at a fixed rate whatever it answers."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from tests.service.requests import EXAMPLES
+from tests.service.stored import KEY
+
+ROOT = Path(__file__).resolve().parents[2]
+URL = "/cds-services/readmission-risk"
+_EXAMPLE = "margaret-heart-failure"
+_PATIENCE_S = 60.0
+_TIMEOUT = httpx.Timeout(_PATIENCE_S)
+_UNLIMITED = httpx.Limits(max_connections=None, max_keepalive_connections=50)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running `readmit serve`, leader of a process group of its own."""
+
+    process: "subprocess.Popen[bytes]"
+    base: str
+    environment: dict[str, str]
+
+    def workers(self) -> dict[int, psutil.Process]:
+        """The processes that answer, by pid."""
+        children = psutil.Process(self.process.pid).children()
+        return {each.pid: each for each in children if "spawn_main" in " ".join(each.cmdline())}
+
+    def stop(self) -> int:
+        """Ask it to stop; its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(_PATIENCE_S)
+
+    def kill_all(self) -> None:
+        """As when the machine loses power, as far as processes go."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(_PATIENCE_S)
+
+    def audit(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """`readmit audit ...` on the same database."""
+        command = [sys.executable, "-m", "cds_service", "audit", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
+        )
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request: its hookInstance, and its answer, or None where the connection broke."""
+
+    instance: str
+    status: int | None
+    cards: int
+    seconds: float
+
+
+@contextmanager
+def served(folder: Path, database: str, *, workers: int) -> Iterator[Served]:
+    """`readmit serve --dev` on a free port of loopback, ready; killed at the end if it still runs."""
+    port = _free_port()
+    given = {"READMIT_DATABASE": database, "READMIT_STORAGE_KEYS": json.dumps([KEY])}
+    environment = os.environ | given | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "cds_service", "serve", "--dev", "--port", str(port)]
+    command += ["--workers", str(workers)]
+    with (folder / f"{port}.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    running = Served(process, f"http://127.0.0.1:{port}", environment)
+    try:
+        _wait_until_ready(running)
+        yield running
+    finally:
+        if process.poll() is None:
+            running.kill_all()
+
+
+async def load(
+    base: str, *, rate: int, seconds: float, ended: asyncio.Event | None = None
+) -> list[Call]:
+    """Open loop: each request leaves when it is due, however many are still unanswered."""
+    async with httpx.AsyncClient(base_url=base, timeout=_TIMEOUT, limits=_UNLIMITED) as http:
+        tasks = [
+            asyncio.create_task(_call(http))
+            async for _ in _beats(rate, seconds, ended or asyncio.Event())
+        ]
+        return list(await asyncio.gather(*tasks))
+
+
+async def _beats(rate: int, seconds: float, ended: asyncio.Event) -> AsyncIterator[int]:
+    started = time.monotonic()
+    for number in range(int(rate * seconds)):
+        await asyncio.sleep(started + number / rate - time.monotonic())
+        if ended.is_set():
+            return
+        yield number
+
+
+async def _call(http: httpx.AsyncClient) -> Call:
+    instance, started = str(uuid.uuid4()), time.monotonic()
+    try:
+        answer = await http.post(URL, content=_body(instance))
+    except httpx.TransportError:
+        return Call(instance, None, 0, time.monotonic() - started)
+    cards = answer.json().get("cards", [])
+    return Call(instance, answer.status_code, len(cards), time.monotonic() - started)
+
+
+def _body(instance: str) -> bytes:
+    """The example as a patient and a stay of its own."""
+    head, tail = (
+        f'"hookInstance":"{instance}",'.encode(),
+        _TEMPLATE.replace(_PERSON, instance.encode()),
+    )
+    return b"{" + head + tail
+
+
+def _template() -> bytes:
+    request = json.loads((EXAMPLES / f"{_EXAMPLE}.json").read_bytes())
+    del request["hookInstance"]
+    return json.dumps(request, separators=(",", ":")).encode()[1:]
+
+
+_TEMPLATE, _PERSON = _template(), _EXAMPLE.encode()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(running: Served) -> None:
+    until = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < until and running.process.poll() is None:
+        try:
+            if httpx.get(f"{running.base}/health/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise RuntimeError(f"no answer from {running.base}")

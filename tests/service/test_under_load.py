@@ -1,0 +1,135 @@
+"""Two workers under load: a minute at a steady rate, a stop, and workers that are killed.
+
+Real processes, real databases. What is acknowledged is in the database, whatever dies.
+"""
+
+import asyncio
+import os
+import signal
+import statistics
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from cds_service.storage.tables import ASSESSMENT
+from tests.service.loading import Call, Served, load, served
+from tests.service.stored import opened
+
+pytestmark = [pytest.mark.slow, pytest.mark.load]
+RATE, WORKERS = 50, 2
+MINUTE_S, SETTLED_S = 60.0, 10.0
+GROWTH = 20 * 1024 * 1024
+"""Bytes that a worker may grow between the tenth second and the end."""
+
+
+async def test_fifty_requests_a_second_for_a_minute(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(tmp_path, url, workers=WORKERS) as running:
+        loading = asyncio.create_task(load(running.base, rate=RATE, seconds=MINUTE_S))
+        await asyncio.sleep(SETTLED_S)
+        settled = memory(running)
+        calls = await loading
+        at_end = memory(running)
+        assert running.stop() == 0
+    with capsys.disabled():
+        sys.stdout.write(f"\n{url.partition('+')[0]}: {spread(calls)}; {settled} -> {at_end}\n")
+    assert {(call.status, call.cards) for call in calls} == {(200, 1)}
+    assert len(calls) == RATE * MINUTE_S
+    assert await stored(url) == answered(calls)
+    assert settled.keys() == at_end.keys()
+    assert all(at_end[pid] - settled[pid] <= GROWTH for pid in settled)
+
+
+async def test_a_stop_under_load_answers_what_was_accepted(url: str, tmp_path: Path) -> None:
+    with served(tmp_path, url, workers=WORKERS) as running:
+        ended = asyncio.Event()
+        loading = asyncio.create_task(load(running.base, rate=RATE, seconds=60, ended=ended))
+        await asyncio.sleep(3)
+        status = await asyncio.to_thread(running.stop)
+        ended.set()
+        calls = await loading
+        assert status == 0
+        assert {call.status for call in calls} <= {200, None}
+        assert len(answered(calls)) > RATE
+        assert await stored(url) == answered(calls)  # nothing was taken up and then dropped
+        assert running.audit("verify").returncode == 0
+
+
+async def test_a_killed_worker_loses_nothing_acknowledged_and_is_replaced(
+    url: str, tmp_path: Path
+) -> None:
+    with served(tmp_path, url, workers=WORKERS) as running:
+        before = set(running.workers())
+        loading = asyncio.create_task(load(running.base, rate=RATE, seconds=8))
+        await asyncio.sleep(2)
+        killed = min(before)
+        os.kill(killed, signal.SIGKILL)
+        calls = await loading
+        after = set(running.workers())
+        assert len(before) == len(after) == WORKERS
+        assert before - after == {killed}
+        assert {call.status for call in calls} <= {200, None}
+        assert counted(running) >= len(answered(calls))  # the counts of the dead one too
+        assert running.stop() == 0
+        assert answered(calls) <= await stored(url)
+        assert running.audit("verify").returncode == 0
+
+
+async def test_everything_killed_loses_nothing_acknowledged(url: str, tmp_path: Path) -> None:
+    with served(tmp_path, url, workers=WORKERS) as running:
+        ended = asyncio.Event()
+        loading = asyncio.create_task(load(running.base, rate=RATE, seconds=60, ended=ended))
+        await asyncio.sleep(3)
+        running.kill_all()
+        ended.set()
+        calls = await loading
+        assert {call.status for call in calls} <= {200, None}
+        assert len(answered(calls)) > RATE
+        assert answered(calls) <= await stored(url)
+        assert running.audit("verify").returncode == 0
+    with served(tmp_path, url, workers=WORKERS) as again:
+        (call,) = await load(again.base, rate=1, seconds=1)
+        assert (call.status, call.cards) == (200, 1)
+        assert again.audit("verify").returncode == 0
+        assert again.stop() == 0
+
+
+def answered(calls: Collection[Call]) -> set[str]:
+    """The calls that were acknowledged."""
+    return {call.instance for call in calls if call.status == 200}
+
+
+async def stored(url: str) -> set[str]:
+    """The calls whose row is in the database."""
+    store = opened(url)
+    async with store.engine.connect() as connection:
+        rows = await connection.scalars(select(ASSESSMENT.c.hook_instance))
+        found = set(rows)
+    await store.close()
+    return found
+
+
+def memory(running: Served) -> dict[int, int]:
+    """Bytes that each worker holds."""
+    return {pid: each.memory_info().rss for pid, each in running.workers().items()}
+
+
+def counted(running: Served) -> float:
+    """The assessments that `/metrics` counts, over all workers."""
+    lines = httpx.get(f"{running.base}/metrics").text.splitlines()
+    return sum(
+        float(line.rpartition(" ")[2])
+        for line in lines
+        if line.startswith("readmit_assessments_total")
+    )
+
+
+def spread(calls: Collection[Call]) -> str:
+    """The percentiles of the answers' times."""
+    cuts = statistics.quantiles((call.seconds * 1000 for call in calls), n=100)
+    return ", ".join(f"p{percent} {cuts[percent - 1]:.0f} ms" for percent in (50, 95, 99))
