@@ -9,12 +9,14 @@ from typer.testing import CliRunner
 from cds_service.cli import app
 from cds_service.hooks.wording import GROUPS, REASONS, SOURCES
 from cds_service.settings import Settings
+from cds_service.storage.tables import Base
 from fhir_mapping.catalogue import CATALOGUE, COVERAGE_GROUPS
 from fhir_mapping.issues import ISSUES
 from fhir_mapping.prefetch import PREFETCH
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("fhir_mapping", "cds_service")
+COLUMNS = tuple(c.name for table in Base.metadata.tables.values() for c in table.c)
 _WRITTEN = re.compile(r'(?:DataIssue|notice|_issue)\(\s*"([a-z_]+)"')
 _RETURNED = re.compile(r'return "([a-z_]+)"')
 _REFUSED = re.compile(r'(?:NoStay\(|NotScored\([^,]*, |return )"([a-z_]+)"')
@@ -56,6 +58,8 @@ def test_every_source_and_group_has_words() -> None:
         ("settings.md", tuple(f"READMIT_{name.upper()}" for name in Settings.model_fields)),
         ("prefetch.md", tuple(template.key for template in PREFETCH)),
         ("coverage.md", CATALOGUE.names),
+        ("database.md", tuple(Base.metadata.tables)),
+        ("database.md", COLUMNS),
     ],
 )
 def test_a_page_names_everything(page: str, names: tuple[str, ...]) -> None:
@@ -63,8 +67,16 @@ def test_a_page_names_everything(page: str, names: tuple[str, ...]) -> None:
     assert [name for name in names if f"`{name}`" not in text] == []
 
 
+AUDIT = ("audit verify", "audit replay", "audit export")
+
+
+def test_every_column_has_a_meaning() -> None:
+    columns = [c for table in Base.metadata.tables.values() for c in table.c]
+    assert [f"{c.table.name}.{c.name}" for c in columns if not c.doc] == []
+
+
 def test_every_command_explains_itself() -> None:
-    for command in ("serve", "extract"):
-        shown = CliRunner().invoke(app, [command, "--help"])
+    for command in ("serve", "extract", "audit", "purge", "new-key", "rewrap", *AUDIT):
+        shown = CliRunner().invoke(app, [*command.split(), "--help"])
         assert shown.exit_code == 0
         assert "Usage" in shown.output
