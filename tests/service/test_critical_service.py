@@ -297,7 +297,18 @@ async def test_the_moment_is_told_in_the_zone_of_the_visit(folder: Path, tmp_pat
     assert "As of 2026-11-21 07:00 UTC-05:00" in card["detail"]
 
 
-async def test_the_value_of_no_unasked_resource_type_is_told_as_not_read(
+async def test_a_repeated_call_gets_the_same_card_until_something_has_changed(
+    folder: Path, tmp_path: Path
+) -> None:
+    icu = ed_call(None, in_intensive_care("2026-11-21T11:50:00Z"))
+    async with serving(tmp_path, **in_ed(folder)) as http:
+        one, same, other = [await ed_card(http, each) for each in (ed_call(), ed_call(), icu)]
+    assert one == same
+    assert other["uuid"] != one["uuid"]
+    assert "Result: not scored, intensive care has begun already; before: scored" in other["detail"]
+
+
+async def test_a_resource_type_that_is_not_asked_for_is_not_called_unread(
     folder: Path, tmp_path: Path
 ) -> None:
     async with serving(tmp_path, **in_ed(folder)) as http:

@@ -101,6 +101,16 @@ def test_what_is_written_is_what_is_loaded(tmp_path: Path) -> None:
     assert msgspec.json.decode(as_json(loaded.published["lace"])) == SCORE
 
 
+@pytest.mark.parametrize("variant", ["triage", "ed_departure", None])
+def test_a_variant_is_written_only_where_there_is_one(variant: Any, tmp_path: Path) -> None:
+    manifest = msgspec.structs.replace(MANIFEST, task="critical_outcome", variant=variant)
+    written = write_bundle(tmp_path / "new", manifest, CONTENTS)
+    stated = msgspec.json.decode((written.path / "manifest.json").read_bytes())
+    assert written.manifest.variant == variant
+    assert ("variant" in stated) == (variant is not None)
+    assert stated["base_rate"] is None  # it is required, and null where there is none
+
+
 def test_the_same_content_has_the_same_digest_anywhere(tmp_path: Path) -> None:
     one, other = (write_bundle(tmp_path / name, MANIFEST, CONTENTS) for name in "ab")
     assert one.digest == other.digest
