@@ -29,21 +29,25 @@ _REQUIREMENTS: Mapping[Task, str] = {
 _REQUIRED = (
     "FHIR R4. patient and encounter (patient-view: patient and encounters) are required, else 412."
     " Every other key that is left out costs the inputs that rest on it, and the card says so."
-    " The service reads no FHIR server."
 )
+_FETCHED = (
+    " What is left out is first looked for on the fhirServer of the call, where it is allowed."
+)
+_NOT_FETCHED = " The service reads no FHIR server."
 
 
 def described(service: Offered, hook: str, tenant: Tenant) -> Service:
     """The service under one of its hooks, as discovery lists it for a tenant."""
     assessor = service.of(tenant)
     manifest = assessor.bundle.manifest
+    required = _REQUIRED + (_FETCHED if tenant.fhir_servers else _NOT_FETCHED)
     return Service(
         hook=hook,
         id=service.id,
         title=manifest.title,
         description=_description(manifest),
         prefetch=prefetch_templates(hook, assessor.asked),
-        usage_requirements=_REQUIRED + _REQUIREMENTS[manifest.task],
+        usage_requirements=required + _REQUIREMENTS[manifest.task],
     )
 
 

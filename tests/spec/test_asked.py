@@ -21,7 +21,8 @@ def asked(*names: str, profile: str = "us_core") -> dict[str, Template]:
         (("age", "n_ed_365d"), set()),
         (("n_icu_365d",), {"locations"}),
         (("cci_chf",), {"conditions"}),
-        (("triage_map",), {"observations"}),
+        (("triage_map",), {"observations", "vitals"}),
+        (("sodium_last",), {"observations"}),
         (("score_cci",), {"conditions"}),
         (("n_med",), {"medication_administrations", "medication_dispenses"}),
         (("insurance", "procedure_any"), {"coverages", "procedures"}),
@@ -42,10 +43,8 @@ def test_a_derived_feature_asks_for_what_it_is_worked_out_from() -> None:
 
 
 def test_a_site_that_marks_triage_values_by_procedures_is_asked_for_these() -> None:
-    assert set(asked("triage_heartrate", profile="mimic")) == ALWAYS | {
-        "observations",
-        "procedures",
-    }
+    keys = set(asked("triage_heartrate", profile="mimic"))
+    assert keys == ALWAYS | {"observations", "vitals", "procedures"}
     assert "procedures" not in asked("n_ed_365d", profile="mimic")
 
 
