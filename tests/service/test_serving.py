@@ -15,7 +15,7 @@ from cds_service.serving import environment_of
 from cds_service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKERS = ("serve", "--workers", "2", "--port", "8123", "--bundle")
+WORKERS = ("serve", "--workers", "2", "--port", "8123", "--dev", "--bundle")
 OPTIONS: dict[str, dict[str, Any]] = {
     "nothing": {},
     "a word": {"host": "::1"},
