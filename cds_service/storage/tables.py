@@ -50,100 +50,135 @@ class Base(DeclarativeBase):
 
 
 class AssessmentRow(Base):
-    """One answered hook call. Written once, never changed.
-
-    `uuid` is the id that leaves the service: opaque, in links and exports. `card_uuid` is None
-    where no card was shown; `first_showing` is true for the one row that showed it first.
-    `alerted`: the card warned, from `threshold` on. Rows from before tenants have none.
-    """
+    """One answered hook call. Written once, never changed."""
 
     __tablename__ = "assessment"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    uuid: Mapped[str | None] = mapped_column(String(36), unique=True)
-    tenant: Mapped[str | None] = mapped_column(String(64), index=True)
-    created_at: Mapped[datetime] = mapped_column(Moment, index=True)
-    hook: Mapped[str] = mapped_column(String(32))
-    hook_instance: Mapped[str] = mapped_column(String(255))
-    service_id: Mapped[str] = mapped_column(String(64))
-    user_id: Mapped[str | None] = mapped_column(String(255))
-    patient_id: Mapped[str] = mapped_column(String(255), index=True)
-    encounter_id: Mapped[str | None] = mapped_column(String(255), index=True)
-    card_uuid: Mapped[str | None] = mapped_column(String(36), index=True)
-    first_showing: Mapped[bool | None]
-    silent: Mapped[bool | None]
-    alerted: Mapped[bool | None]
-    threshold: Mapped[float | None]
-    outcome: Mapped[str] = mapped_column(String(16))
-    reason: Mapped[str | None] = mapped_column(String(64))
-    probability: Mapped[float | None]
-    lace_points: Mapped[int | None]
-    hospital_points: Mapped[int | None]
-    known_inputs: Mapped[int | None]
-    timing: Mapped[str | None] = mapped_column(String(32))
-    prediction_time: Mapped[datetime | None] = mapped_column(Moment)
-    profile: Mapped[str | None] = mapped_column(String(64))
-    bundle_digest: Mapped[str] = mapped_column(String(64))
-    mapping_digest: Mapped[str] = mapped_column(String(64))
-    vector_digest: Mapped[str | None] = mapped_column(String(64))
-    duration_ms: Mapped[float]
+    id: Mapped[int] = mapped_column(primary_key=True, doc="order of writing")
+    uuid: Mapped[str | None] = mapped_column(
+        String(36), unique=True, doc="the id that leaves the service: opaque, in links and exports"
+    )
+    tenant: Mapped[str | None] = mapped_column(
+        String(64), index=True, doc="whose it is; NULL: from before tenants"
+    )
+    created_at: Mapped[datetime] = mapped_column(
+        Moment, index=True, doc="when the call was received"
+    )
+    hook: Mapped[str] = mapped_column(String(32), doc="the hook that was called")
+    hook_instance: Mapped[str] = mapped_column(String(255), doc="the client's id of this call")
+    service_id: Mapped[str] = mapped_column(String(64), doc="the service that was called")
+    user_id: Mapped[str | None] = mapped_column(
+        String(255), doc="the client's user, such as Practitioner/17"
+    )
+    patient_id: Mapped[str] = mapped_column(
+        String(255), index=True, doc="the client's id of the patient"
+    )
+    encounter_id: Mapped[str | None] = mapped_column(
+        String(255), index=True, doc="the client's id of the stay; NULL: none was found"
+    )
+    card_uuid: Mapped[str | None] = mapped_column(
+        String(36), index=True, doc="the card; NULL: none was made"
+    )
+    first_showing: Mapped[bool | None] = mapped_column(doc="whether this row showed the card first")
+    silent: Mapped[bool | None] = mapped_column(
+        doc="whether the tenant was silent, so that nothing was shown"
+    )
+    alerted: Mapped[bool | None] = mapped_column(doc="whether the card warned")
+    threshold: Mapped[float | None] = mapped_column(doc="the probability from which it warns")
+    outcome: Mapped[str] = mapped_column(String(16), doc="scored or not_scored")
+    reason: Mapped[str | None] = mapped_column(String(64), doc="why not, as a code")
+    probability: Mapped[float | None] = mapped_column(
+        doc="of the bundle's outcome; NULL: the bundle gives points only"
+    )
+    lace_points: Mapped[int | None] = mapped_column(doc="LACE, where it could be counted")
+    hospital_points: Mapped[int | None] = mapped_column(doc="HOSPITAL, where it could be counted")
+    known_inputs: Mapped[int | None] = mapped_column(
+        doc="how many of the bundle's inputs were known"
+    )
+    timing: Mapped[str | None] = mapped_column(String(32), doc="where in the stay it was made")
+    prediction_time: Mapped[datetime | None] = mapped_column(
+        Moment, doc="up to when anything may be known"
+    )
+    profile: Mapped[str | None] = mapped_column(
+        String(64), doc="the site profile that read the record"
+    )
+    bundle_digest: Mapped[str] = mapped_column(String(64), doc="SHA-256 of the bundle's manifest")
+    mapping_digest: Mapped[str] = mapped_column(
+        String(64), doc="SHA-256 of the catalogue and its code lists"
+    )
+    vector_digest: Mapped[str | None] = mapped_column(String(64), doc="SHA-256 of the 105 values")
+    duration_ms: Mapped[float] = mapped_column(doc="how long it took")
 
 
 class FeedbackRow(Base):
     """One entry of a feedback call (CDS Hooks 2.0, Feedback), as received. Written once.
 
-    `assessment_uuid` None: no card of that tenant and service has this uuid (quarantined).
-    `accepted_suggestions`: their ids, a JSON array. A comment lies in `sealed` under `uuid`.
+    Without an assessment it is quarantined. A comment lies in `sealed`.
     """
 
     __tablename__ = "feedback"
 
-    uuid: Mapped[str] = mapped_column(String(36), primary_key=True)
-    tenant: Mapped[str] = mapped_column(String(64), index=True)
-    received_at: Mapped[datetime] = mapped_column(Moment)
-    service_id: Mapped[str] = mapped_column(String(64))
-    card_uuid: Mapped[str] = mapped_column(String(255), index=True)
-    assessment_uuid: Mapped[str | None] = mapped_column(String(36), index=True)
-    outcome: Mapped[str] = mapped_column(String(16))
-    accepted_suggestions: Mapped[str | None] = mapped_column(Text)
-    reason_system: Mapped[str | None] = mapped_column(String(255))
-    reason_code: Mapped[str | None] = mapped_column(String(255))
-    commented: Mapped[bool]
-    outcome_at: Mapped[datetime] = mapped_column(Moment)
+    uuid: Mapped[str] = mapped_column(String(36), primary_key=True, doc="the entry's id")
+    tenant: Mapped[str] = mapped_column(String(64), index=True, doc="whose it is")
+    received_at: Mapped[datetime] = mapped_column(Moment, doc="when it was received")
+    service_id: Mapped[str] = mapped_column(String(64), doc="the service it was sent to")
+    card_uuid: Mapped[str] = mapped_column(
+        String(255), index=True, doc="the card, as the client names it"
+    )
+    assessment_uuid: Mapped[str | None] = mapped_column(
+        String(36), index=True, doc="the assessment that showed it; NULL: no such card"
+    )
+    outcome: Mapped[str] = mapped_column(String(16), doc="accepted or overridden")
+    accepted_suggestions: Mapped[str | None] = mapped_column(Text, doc="their ids, a JSON array")
+    reason_system: Mapped[str | None] = mapped_column(
+        String(255), doc="code system of the override reason"
+    )
+    reason_code: Mapped[str | None] = mapped_column(String(255), doc="the override reason")
+    commented: Mapped[bool] = mapped_column(doc="whether a comment came with it")
+    outcome_at: Mapped[datetime] = mapped_column(
+        Moment, doc="when the user decided, as the client says"
+    )
 
 
 class SealedRow(Base):
-    """What may be purged: inputs, evidence and card of an assessment, or a feedback's comment.
-
-    Encrypted with a key of its own, which is itself encrypted with a storage key. `subject` is
-    the uuid of the row it belongs to.
-    """
+    """What may be purged: inputs, evidence and card of an assessment, or a feedback's comment."""
 
     __tablename__ = "sealed"
 
-    subject: Mapped[str] = mapped_column(String(36), primary_key=True)
-    tenant: Mapped[str] = mapped_column(String(64), index=True)
-    created_at: Mapped[datetime] = mapped_column(Moment, index=True)
-    wrapped_key: Mapped[bytes] = mapped_column(LargeBinary)
-    content: Mapped[bytes] = mapped_column(LargeBinary)
+    subject: Mapped[str] = mapped_column(
+        String(36), primary_key=True, doc="uuid of the row it belongs to"
+    )
+    tenant: Mapped[str] = mapped_column(String(64), index=True, doc="whose it is")
+    created_at: Mapped[datetime] = mapped_column(
+        Moment, index=True, doc="when it was stored; retention counts from here"
+    )
+    wrapped_key: Mapped[bytes] = mapped_column(
+        LargeBinary, doc="this record's own key, under a storage key"
+    )
+    content: Mapped[bytes] = mapped_column(
+        LargeBinary, doc="the contents, compressed, under that key"
+    )
 
 
 class AuditRow(Base):
-    """One link of a tenant's chain: `digest` stands for the row `subject` that it speaks of.
-
-    `hash` covers all other columns and `previous`, the hash before it.
-    """
+    """One link of a tenant's chain: it stands for the row that it speaks of."""
 
     __tablename__ = "audit"
 
-    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
-    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    at: Mapped[datetime] = mapped_column(Moment)
-    kind: Mapped[str] = mapped_column(String(16))
-    subject: Mapped[str] = mapped_column(String(36), index=True)
-    digest: Mapped[str] = mapped_column(String(64))
-    previous: Mapped[str] = mapped_column(String(64))
-    hash: Mapped[str] = mapped_column(String(64))
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True, doc="whose chain")
+    number: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, doc="1, 2, 3 and so on, without a gap"
+    )
+    at: Mapped[datetime] = mapped_column(Moment, doc="when what it speaks of happened")
+    kind: Mapped[str] = mapped_column(String(16), doc="assessed, feedback or purged")
+    subject: Mapped[str] = mapped_column(String(36), index=True, doc="uuid of the row it speaks of")
+    digest: Mapped[str] = mapped_column(
+        String(64), doc="SHA-256 of that row; of a purge: of what was removed"
+    )
+    previous: Mapped[str] = mapped_column(
+        String(64), doc="the hash before it; 64 zeros before the first"
+    )
+    hash: Mapped[str] = mapped_column(String(64), doc="SHA-256 of all columns before")
 
 
 class AuditHeadRow(Base):
@@ -151,9 +186,9 @@ class AuditHeadRow(Base):
 
     __tablename__ = "audit_head"
 
-    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
-    number: Mapped[int] = mapped_column(BigInteger)
-    hash: Mapped[str] = mapped_column(String(64))
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True, doc="whose chain")
+    number: Mapped[int] = mapped_column(BigInteger, doc="number of the last link")
+    hash: Mapped[str] = mapped_column(String(64), doc="its hash")
 
 
 class SpentTokenRow(Base):
@@ -161,8 +196,12 @@ class SpentTokenRow(Base):
 
     __tablename__ = "spent_token"
 
-    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
-    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    digest: Mapped[str] = mapped_column(
+        String(64), primary_key=True, doc="SHA-256 of issuer and jti"
+    )
+    expires_at: Mapped[datetime] = mapped_column(
+        Moment, index=True, doc="from then on the token is refused anyway"
+    )
 
 
 ASSESSMENT = cast("Table", AssessmentRow.__table__)

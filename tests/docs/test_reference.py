@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from cds_service.cli import app
 from cds_service.hooks.wording import GROUPS, REASONS, SOURCES
 from cds_service.settings import Settings
+from cds_service.storage.tables import Base
 from cds_service.tenants import Alert, Tenant, load_tenants
 from cds_service.trust.refusals import REFUSALS, Refusal
 from fhir_mapping.catalogue import CATALOGUE, COVERAGE_GROUPS
@@ -18,6 +19,7 @@ from fhir_mapping.prefetch import PREFETCH
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("fhir_mapping", "cds_service")
+COLUMNS = tuple(c.name for table in Base.metadata.tables.values() for c in table.c)
 _WRITTEN = re.compile(r'(?:DataIssue|notice|_issue)\(\s*"([a-z_]+)"')
 _RETURNED = re.compile(r'return "([a-z_]+)"')
 _REFUSED = re.compile(r'(?:NoStay\(|NotScored\([^,]*, |return )"([a-z_]+)"')
@@ -61,6 +63,8 @@ def test_every_source_and_group_has_words() -> None:
         ("coverage.md", CATALOGUE.names),
         ("tenants.md", (*Tenant.model_fields, *Alert.model_fields)),
         ("client-authentication.md", tuple(REFUSALS)),
+        ("database.md", tuple(Base.metadata.tables)),
+        ("database.md", COLUMNS),
     ],
 )
 def test_a_page_names_everything(page: str, names: tuple[str, ...]) -> None:
@@ -83,8 +87,16 @@ def test_every_reason_to_refuse_a_client_has_words_and_can_occur() -> None:
     assert [reason for reason in REFUSALS if f'"{reason}"' not in code] == []
 
 
+AUDIT = ("audit verify", "audit replay", "audit export")
+
+
+def test_every_column_has_a_meaning() -> None:
+    columns = [c for table in Base.metadata.tables.values() for c in table.c]
+    assert [f"{c.table.name}.{c.name}" for c in columns if not c.doc] == []
+
+
 def test_every_command_explains_itself() -> None:
-    for command in ("serve", "extract"):
-        shown = CliRunner().invoke(app, [command, "--help"])
+    for command in ("serve", "extract", "audit", "purge", "new-key", "rewrap", *AUDIT):
+        shown = CliRunner().invoke(app, [*command.split(), "--help"])
         assert shown.exit_code == 0
         assert "Usage" in shown.output

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import anyio
 import pytest
 
 from cds_service.governance.heads import HeadsFile, heads_kept, read_heads
@@ -54,6 +55,20 @@ async def test_the_service_leaves_its_last_heads_when_it_stops(tmp_path: Path) -
         await http.post(URL, json=example("oncology"))
         assert not path.exists()
     assert [(head.tenant, head.number) for head in lines(path) if head] == [("dev", 1)]
+
+
+async def test_heads_are_written_while_it_runs(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cds_service.governance.heads._INTERVAL_S", 0.0)
+    path = tmp_path / "heads.jsonl"
+    async with heads_kept(path, store, now):
+        for number in (1, 2):
+            await add(store)
+            with anyio.fail_after(30):
+                while not path.exists() or lines(path)[-1] != (await store.heads())[0]:
+                    await anyio.sleep(0)
+            assert [head.number for head in lines(path) if head] == list(range(1, number + 1))
 
 
 async def test_without_the_setting_nothing_is_written(store: Store, tmp_path: Path) -> None:

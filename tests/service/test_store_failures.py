@@ -12,6 +12,7 @@ from cds_service.app import create_app
 from cds_service.errors import StoreUnavailableError
 from cds_service.settings import Settings
 from cds_service.storage.store import Store
+from tests.service.operator import POINTS
 from tests.service.patients import URL, call, condition, database, now, patient, searchset
 from tests.service.stored import CONTENTS, KEY, add, assessment, entry, opened
 from tests.service.tampering import links
@@ -32,7 +33,8 @@ def spoilt(store: Store, pragma: str) -> None:
 
 @pytest.mark.parametrize("case", PRAGMAS)
 async def test_no_assessment_leaves_that_could_not_be_stored(case: str, tmp_path: Path) -> None:
-    app = create_app(Settings(dev=True, database=database(tmp_path)), clock=now)
+    bundles = {"readmission-risk": POINTS}
+    app = create_app(Settings(dev=True, database=database(tmp_path), bundles=bundles), clock=now)
     async with app.router.lifespan_context(app):
         store: Store = app.state.service.store
         await store.close()

@@ -32,12 +32,12 @@ def test_contents_of_another_row_do_not_open() -> None:
         Vault([OLD]).unseal("row-2", SEALED)
 
 
-@pytest.mark.parametrize("place", range(len(SEALED.content)))
-def test_no_bit_of_the_content_can_change(place: int) -> None:
-    changed = bytearray(SEALED.content)
-    changed[place] ^= 1
-    with pytest.raises(SealBrokenError):
-        Vault([OLD]).unseal("row-1", replace(SEALED, content=bytes(changed)))
+def test_no_bit_of_the_content_can_change() -> None:
+    for place in range(len(SEALED.content)):
+        changed = bytearray(SEALED.content)
+        changed[place] ^= 1
+        with pytest.raises(SealBrokenError):
+            Vault([OLD]).unseal("row-1", replace(SEALED, content=bytes(changed)))
 
 
 def test_a_record_key_of_another_record_does_not_open_it() -> None:
@@ -66,7 +66,7 @@ def test_a_rewrapped_key_needs_the_old_storage_key_no_more() -> None:
         Vault([OTHER]).rewrap(SEALED.wrapped_key)
 
 
-@pytest.mark.parametrize("key", ["", "short", "c2hvcnQ=", "é" * 44, new_key()[:-4]])
+@pytest.mark.parametrize("key", ["", "short", "c2hvcnQ=", "é" * 44, "A" * 43])
 def test_what_is_no_key_stops_the_start_and_is_not_quoted(key: str) -> None:
     with pytest.raises(StartRefusedError, match="key 2") as refused:
         Vault([OLD, SecretStr(key)])
