@@ -53,8 +53,10 @@ def fhirkit(peers: Path, files: list[Path]) -> subprocess.CompletedProcess[str]:
 
 
 def pyrofile(peers: Path, files: list[Path]) -> subprocess.CompletedProcess[str]:
-    command = [peers / "pyrofile", "folder", files[0].parent]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    """It leaves a report where it runs: beside the folder that it reads."""
+    folder = files[0].parent
+    command = [peers / "pyrofile", "folder", folder]
+    return subprocess.run(command, cwd=folder.parent, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("validate", [fhirkit, pyrofile])
