@@ -22,7 +22,7 @@ in no way is a DataMissingError. Observations are asked of the server by date, n
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -69,6 +69,8 @@ def gather(
         each.key: answer_of(each, prefetch.get(each.key), fetched.get(each.key), patient_id)
         for each in asked
     }
+    if fetched.get("encounters") and _misses_the_stay(answers):
+        answers["encounters"] = _doubted(answers["encounters"])
     patched = _patched(answers)
     if not patched:
         answers.pop(VITALS, None)
@@ -84,6 +86,22 @@ def gather(
         _require("Encounter", encounter_id, gathered, answers["encounter"])
         _check_index(answers["encounter"], encounter_id)
     return gathered
+
+
+def _misses_the_stay(answers: Mapping[str, Answer]) -> bool:
+    """Whether a search does not find the very stay that can be read by its id.
+
+    Then what else it does not find is no finding. A client that sends an empty answer is believed:
+    that is how CDS Hooks says that there is nothing.
+    """
+    by_id, search = answers["encounter"], answers["encounters"]
+    found = {each.id for each in search.resources}
+    return search.source == "read" and any(each.id not in found for each in by_id.resources)
+
+
+def _doubted(answer: Answer) -> Answer:
+    missed = DataIssue("stay_not_found_by_search", answer.template.resource_type)
+    return replace(answer, source="partial", issues=(*answer.issues, missed))
 
 
 _PATCHED: Final[Mapping[str, Source]] = MappingProxyType(

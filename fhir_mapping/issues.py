@@ -28,6 +28,7 @@ ISSUES: Mapping[str, str] = {
     "server_unavailable": "The FHIR server could not be reached, failed or was too busy.",
     "status_not_usable": "Not final, amended or corrected: left out.",
     "stay_by_date_only": "The stay starts or ends on a day without a time.",
+    "stay_not_found_by_search": "The FHIR server's search misses a stay that it gives by its id: what else it misses is not known.",
     "subject_missing": "A resource that does not say whose it is: left out.",
     "time_missing": "A measured value without a readable time: left out.",
     "unexpected_resource": "A resource of another type than the search asked for: left out.",

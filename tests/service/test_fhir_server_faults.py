@@ -35,17 +35,20 @@ from tests.service.patients import (
     call,
     card_of,
     condition,
+    encounter,
     facts,
     patient,
     searchset,
+    stay,
     subject,
 )
 
 TOKEN = "the-token"  # what is sent, never a secret
-SHORT = 0.6
+SHORT = 2.0
 """A budget in seconds for the faults that last for ever."""
 HTML = b"<html><body><h1>HTTP Status 200 - zwitscher</h1></body></html>"
 WHOLE = searchset(condition("I50.9"))
+EARLIER = encounter("stay-0", "2026-06-01T08:00:00Z", "2026-06-04T12:00:00Z")
 
 
 @pytest.fixture(scope="module")
@@ -461,3 +464,22 @@ async def test_observations_are_asked_from_the_day_before_the_stay_began(
     assert asked.query["patient"] == ["p1"]
     assert "http://loinc.org|718-7" in asked.query["code"][0]
     assert fake.of("vitals") == []
+
+
+# a search that contradicts a read
+@pytest.mark.parametrize(
+    ("found", "state"),
+    [
+        pytest.param(searchset(), "partial", id="nothing"),
+        pytest.param(searchset(EARLIER), "partial", id="another stay alone"),
+        pytest.param(searchset(EARLIER, stay()), "read", id="the stay too"),
+    ],
+)
+async def test_a_search_that_misses_the_stay_itself_is_no_proof_of_a_zero(
+    found: Json, state: str, fake: FhirFake, tmp_path: Path
+) -> None:
+    fake.faults["encounters"] = [reply(200, found)]
+    async with reading(tmp_path, fake.base) as http:
+        card = await card_of(http, asking(fake, token=TOKEN))
+    assert source(card, "Encounter") == state
+    assert noticed(card, "stay_not_found_by_search") is (state == "partial")
