@@ -20,6 +20,7 @@ from cds_service.hooks.said import SCORES, Said
 from cds_service.hooks.wording import rounded_percent
 from cds_service.tasks import inputs_of
 from fhir_mapping.catalogue import CATALOGUE
+from fhir_mapping.readings import STAY_VITALS
 from model.bundle import Bundle
 
 Reason = Literal["outcome", "timing", "bundle", "estimate", "class", "threshold", "sources"]
@@ -84,7 +85,11 @@ def _read_in_first(
 ) -> tuple[str, ...]:
     if first is None or second is None:
         return ()
-    return tuple(k for k, state in first.items() if state == "read" and second.get(k) != "read")
+    return tuple(
+        kind
+        for kind, state in first.items()
+        if state == "read" and second.get(kind) != "read" and kind != STAY_VITALS
+    )
 
 
 def _made_by(said: Said) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from cds_service.hooks.schemas import CardResponse
 from cds_service.hooks.showing import Showing
 from cds_service.settings import READMISSION
 from cds_service.tenants import Alert
+from fhir_mapping.readings import STAY_VITALS
 from model.scoring import NO_PROBABILITY
 from tests.service.answering import alerting, assessment_of, occasion, tenant
 from tests.service.patients import (
@@ -122,6 +123,16 @@ COMES: dict[str, tuple[Assessment, Assessment, str]] = {
     ),
     "newly read": (read(NOW, Coverage="not_read"), NOW, "Newly read: Coverage (payer)"),
     "read in part before": (read(NOW, Coverage="partial"), NOW, "Newly read: Coverage (payer)"),
+    "the stay's vital signs alone before": (
+        read(NOW, **{"Observation": "partial", STAY_VITALS: "read"}),
+        NOW,
+        "Newly read: Observation (vital signs and laboratory values)",
+    ),
+    "the stay's vital signs alone now": (
+        NOW,
+        read(NOW, **{"Observation": "partial", STAY_VITALS: "read"}),
+        "No longer read: Observation (vital signs and laboratory values)",
+    ),
     "no longer read": (
         NOW,
         read(NOW, Condition="not_read", Coverage="partial"),

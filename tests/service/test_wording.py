@@ -179,10 +179,15 @@ def hostile_request(text: str) -> Json:
     )
 
 
+HARMLESS = first_card(
+    assessment_of(hostile_request("x"), ASSESSOR), occasion(ASSESSOR.bundle)
+).detail
+
+
 def checked(card: Card, text: str) -> None:
     made = tokens(card.detail)
     assert {each.type for each in made} <= OURS
-    if len(visible(text)) > 6:
+    if len(visible(text)) > 6 and text not in HARMLESS:
         assert text not in card.detail
         assert text not in card.summary
 
