@@ -2,11 +2,12 @@
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, cast
 
 import httpx
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from cds_service.errors import BodyTooLargeError, UnknownServiceError, UnsupportedEncodingError
@@ -16,6 +17,8 @@ from cds_service.storage.store import Store
 from cds_service.tenants import Tenant
 from cds_service.trust.clients import Clients
 
+_AT_ONCE = 2
+"""Assessments in threads: more would share one interpreter and all be late together."""
 Clock = Callable[[], datetime]
 
 
@@ -30,6 +33,7 @@ class ServiceState:
     http: httpx.AsyncClient
     clients: Clients
     clock: Clock
+    assessing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_AT_ONCE))
 
     def service(self, service_id: str) -> Offered:
         """The service of that id. Raises UnknownServiceError."""

@@ -26,6 +26,14 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if len({*self.levels}) != len(self.levels):
             raise ValueError("a level is listed twice")
 
+    def encode(self, value: float | str | None) -> float:
+        """A value as the table holds it: a level becomes its index, missing becomes NaN."""
+        if value is None:
+            return float("nan")
+        if self.kind != "categorical":
+            return float(value)
+        return float(self.levels.index(str(value)) if value in self.levels else len(self.levels))
+
 
 class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Columns in vector order. A category is its level's index; the index after the last level
@@ -52,16 +60,6 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def concepts(self) -> tuple[str, ...]:
         """Concepts in order of their first column."""
         return tuple(dict.fromkeys(column.concept for column in self.columns))
-
-    def encode(self, name: str, value: float | str | None) -> float:
-        """One value as the table holds it: a level becomes its index, missing becomes NaN."""
-        column = self.columns[self.names.index(name)]
-        if value is None:
-            return float("nan")
-        if column.kind != "categorical":
-            return float(value)
-        levels = column.levels
-        return float(levels.index(str(value)) if value in levels else len(levels))
 
     def without(self, names: frozenset[str]) -> tuple[int, ...]:
         """Indices of the columns whose name is not in `names`."""

@@ -82,8 +82,8 @@ class TrainedModel:
 
     def encode(self, values: Sequence[Value]) -> Floats:
         """(columns,) as the feature table holds them."""
-        pairs = zip(self.schema.names, values, strict=True)
-        return numpy.array([self.schema.encode(name, value) for name, value in pairs])
+        pairs = zip(self.schema, values, strict=True)
+        return numpy.array([column.encode(value) for column, value in pairs])
 
     def prepare(self, table: Floats) -> torch.Tensor:
         """(rows, columns) as in a feature table -> the network's input."""

@@ -244,7 +244,7 @@ def _common(column: Column, cells: Floats) -> list[Value]:
 
 
 def _encoded(schema: Schema, stay: Sequence[Value]) -> list[float]:
-    return [schema.encode(name, value) for name, value in zip(schema.names, stay, strict=True)]
+    return [column.encode(value) for column, value in zip(schema, stay, strict=True)]
 
 
 def _stated(column: Column, cell: float) -> Value:

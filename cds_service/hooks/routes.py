@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from time import perf_counter
 
 import anyio.to_thread
+from anyio import CapacityLimiter
 from fastapi import APIRouter
 from fastapi.responses import Response
 
@@ -64,7 +65,7 @@ async def call_service(
     )
     with span("hook", service=service.id):
         fetched = await _fetched(call, client, state, assessor)
-        assessment = await _assessment(call, assessor, fetched)
+        assessment = await _assessment(call, assessor, fetched, threads=state.assessing)
         shown = await _showing(assessment, occasion, state.store)
         row = row_of(call, assessment, occasion, shown) | {"duration_ms": _ms_since(started)}
         with span("store"):
@@ -108,7 +109,11 @@ async def _fetched(
 
 
 async def _assessment(
-    call: HookCall, assessor: Assessor, fetched: Mapping[str, Fetched]
+    call: HookCall,
+    assessor: Assessor,
+    fetched: Mapping[str, Fetched],
+    *,
+    threads: CapacityLimiter,
 ) -> Assessment:
     """In a thread where it takes long, so that other calls need not wait: a network explains its
     answer, or the record is large."""
@@ -116,7 +121,9 @@ async def _assessment(
     if size <= _LARGE and assessor.bundle.trained is None:
         assessment = assessed(call, assessor, fetched)
     else:
-        assessment = await anyio.to_thread.run_sync(assessed, call, assessor, fetched)
+        assessment = await anyio.to_thread.run_sync(
+            assessed, call, assessor, fetched, limiter=threads
+        )
     note(outcome="scored" if isinstance(assessment, Scored) else "not_scored")
     return assessment
 

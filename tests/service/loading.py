@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 URL = "/cds-services/readmission-risk"
 _EXAMPLE = "margaret-heart-failure"
 _PATIENCE_S = 60.0
+_BEAT_S = 0.02
 _TIMEOUT = httpx.Timeout(_PATIENCE_S)
 _UNLIMITED = httpx.Limits(max_connections=None, max_keepalive_connections=50)
 
@@ -90,25 +91,47 @@ def served(folder: Path, database: str, *, workers: int) -> Iterator[Served]:
             running.kill_all()
 
 
-async def load(
-    base: str, *, rate: int, seconds: float, ended: asyncio.Event | None = None
-) -> list[Call]:
+class Load:
     """Open loop: each request leaves when it is due, however many are still unanswered."""
-    async with httpx.AsyncClient(base_url=base, timeout=_TIMEOUT, limits=_UNLIMITED) as http:
-        tasks = [
-            asyncio.create_task(_call(http))
-            async for _ in _beats(rate, seconds, ended or asyncio.Event())
-        ]
-        return list(await asyncio.gather(*tasks))
 
+    def __init__(self, base: str, *, rate: int, seconds: float) -> None:
+        self._base, self._rate, self._number = base, rate, int(rate * seconds)
+        self._calls: list[Call] = []
+        self._ended = asyncio.Event()
+        self._sending = asyncio.create_task(self._send())
 
-async def _beats(rate: int, seconds: float, ended: asyncio.Event) -> AsyncIterator[int]:
-    started = time.monotonic()
-    for number in range(int(rate * seconds)):
-        await asyncio.sleep(started + number / rate - time.monotonic())
-        if ended.is_set():
-            return
-        yield number
+    async def answers(self, number: int) -> None:
+        """Wait until so many are answered."""
+        while self._answered() < number and not self._sending.done():
+            await asyncio.sleep(_BEAT_S)
+
+    async def calls(self) -> list[Call]:
+        """All of them, when each has its answer or a broken connection."""
+        await self._sending
+        return self._calls
+
+    async def end(self) -> list[Call]:
+        """Send no more; those that were sent."""
+        self._ended.set()
+        return await self.calls()
+
+    async def _send(self) -> None:
+        started = time.monotonic()
+        async with (
+            httpx.AsyncClient(base_url=self._base, timeout=_TIMEOUT, limits=_UNLIMITED) as http,
+            asyncio.TaskGroup() as tasks,
+        ):
+            for number in range(self._number):
+                await asyncio.sleep(started + number / self._rate - time.monotonic())
+                if self._ended.is_set():
+                    return
+                tasks.create_task(self._keep(http))
+
+    def _answered(self) -> int:
+        return sum(call.status is not None for call in self._calls)
+
+    async def _keep(self, http: httpx.AsyncClient) -> None:
+        self._calls.append(await _call(http))
 
 
 async def _call(http: httpx.AsyncClient) -> Call:
