@@ -17,6 +17,7 @@ from cds_service.hooks.schemas import CardResponse
 from cds_service.hooks.showing import Showing
 from cds_service.settings import READMISSION
 from cds_service.tenants import Alert
+from fhir_mapping.readings import STAY_VITALS
 from model.scoring import NO_PROBABILITY
 from tests.service.answering import alerting, assessment_of, occasion, tenant
 from tests.service.patients import (
@@ -49,6 +50,7 @@ def scored(request: Json | None = None, assessor: Assessor = ASSESSOR) -> Scored
 NOW = scored()
 OPEN = scored(view(open_stay()))
 TALLY = scored(assessor=POINTS)
+VITALS_ALONE = read(NOW, Observation="partial", **{STAY_VITALS: "read"})
 
 
 def stay(assessor: Assessor = ASSESSOR, **choices: object) -> Stay:
@@ -80,6 +82,7 @@ STANDS: dict[str, tuple[Assessment, Assessment]] = {
     "less than two shown percent": (estimated(NOW, 0.175), estimated(NOW, 0.1949)),
     "an input that moves nothing": (NOW, valued(NOW, sodium_last=133.0)),
     "a source that was never wholly read": (read(NOW, Coverage="partial"), read(NOW, Coverage="not_read")),
+    "the stay's vital signs, as before": (VITALS_ALONE, VITALS_ALONE),
     "the same reason": (refused(NOW, "hospice"), refused(NOW, "hospice")),
     "length of stay, in progress": (
         OPEN,
@@ -127,6 +130,26 @@ COMES: dict[str, tuple[Assessment, Assessment, str]] = {
         read(NOW, Condition="not_read", Coverage="partial"),
         "No longer read: Condition (comorbidities), Coverage (payer)",
     ),
+    "the stay's vital signs alone": (
+        read(NOW, Observation="not_read"),
+        VITALS_ALONE,
+        "Newly read: Observation (vital signs of this stay)",
+    ),
+    "the stay's vital signs no longer": (
+        VITALS_ALONE,
+        read(NOW, Observation="partial"),
+        "No longer read: Observation (vital signs of this stay)",
+    ),
+    "the stay's vital signs, then all observations": (
+        VITALS_ALONE,
+        NOW,
+        "Newly read: Observation (vital signs and laboratory values)",
+    ),
+    "all observations, then the stay's vital signs": (
+        NOW,
+        VITALS_ALONE,
+        "No longer read: Observation (vital signs and laboratory values)",
+    ),
     "length of stay corrected after discharge": (
         NOW,
         estimated(valued(NOW, hosp_los_days=30.0), 0.5),
@@ -149,6 +172,7 @@ def test_another_card_comes_and_says_what_changed(case: str) -> None:
     assert found.first
     assert len(set(uuids(calls))) == 2
     assert words in changes(found)
+    assert sum("ead: " in line for line in changes(found)) == ("ead: " in words)
     assert found.card is not None
     assert f"{TITLE} 2026-11-21 13:00 UTC**" in found.card["detail"]
 
