@@ -1,5 +1,6 @@
 """One card for each stay: when it stays, when another one comes, and what that one says changed."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -405,6 +406,15 @@ async def test_a_repeated_call_is_answered_to_the_byte(url: str, tmp_path: Path)
     async with serving(tmp_path, database=url, storage_keys=(KEY,)) as http:
         restarted = await http.post(URL, json=call())
     assert first.content == again.content == restarted.content
+
+
+async def test_calls_of_one_stay_that_come_together_are_answered_with_one_card(
+    url: str, tmp_path: Path
+) -> None:
+    async with serving(tmp_path, database=url, storage_keys=(KEY,)) as http:
+        answers = await asyncio.gather(*(http.post(URL, json=call()) for _ in range(4)))
+        again = await http.post(URL, json=call())
+    assert {each.content for each in answers} == {again.content}
 
 
 async def test_there_and_back_over_http_are_three_cards(url: str, tmp_path: Path) -> None:
