@@ -39,8 +39,8 @@ def unread(sources: Sources) -> Iterator[str]:
 
 
 def named(kind: str) -> str:
-    """A resource type with what it tells."""
-    return f"{kind} ({SOURCES[kind]})"
+    """The resource type of a source with what it tells."""
+    return f"{kind.partition('/')[0]} ({SOURCES[kind]})"
 
 
 def _absent(

@@ -64,12 +64,12 @@ def changed_features(before: Said, now: Said, bundle: Bundle) -> frozenset[str]:
 
 
 def newly_read(before: Said, now: Said) -> tuple[str, ...]:
-    """Resource types that were not wholly read and are now."""
+    """Sources that were not wholly read and are now."""
     return _read_in_first(now.sources, before.sources)
 
 
 def no_longer_read(before: Said, now: Said) -> tuple[str, ...]:
-    """Resource types that were wholly read and are not any more."""
+    """Sources that were wholly read and are not any more."""
     return _read_in_first(before.sources, now.sources)
 
 
@@ -85,11 +85,13 @@ def _read_in_first(
 ) -> tuple[str, ...]:
     if first is None or second is None:
         return ()
-    return tuple(
-        kind
-        for kind, state in first.items()
-        if state == "read" and second.get(kind) != "read" and kind != STAY_VITALS
-    )
+    return tuple(kind for kind in first if _is_read(first, kind) and not _is_read(second, kind))
+
+
+def _is_read(sources: Mapping[str, str], kind: str) -> bool:
+    """The stay's own vital signs are told apart only where the observations are not all read."""
+    kinds = (kind, "Observation") if kind == STAY_VITALS else (kind,)
+    return any(sources.get(each) == "read" for each in kinds)
 
 
 def _made_by(said: Said) -> tuple[str, str]:

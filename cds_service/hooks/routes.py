@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from time import perf_counter
+from typing import Any
 
 import anyio.to_thread
 from anyio import CapacityLimiter
@@ -13,7 +14,7 @@ from cds_service.answers import Fetched
 from cds_service.assessment import Assessment, Assessor, Scored, assess
 from cds_service.dependencies import Body, Client, NewId, ServiceState, State
 from cds_service.fetching import fetch_lacking, server_of
-from cds_service.hooks.alerts import WINDOW
+from cds_service.hooks.alerts import WINDOW, Showings
 from cds_service.hooks.call import HookCall, read_call
 from cds_service.hooks.cards import Occasion
 from cds_service.hooks.discovery import described
@@ -65,11 +66,8 @@ async def call_service(
     )
     with span("hook", service=service.id):
         fetched = await _fetched(call, client, state, assessor)
-        assessment = await _assessment(call, assessor, fetched, threads=state.assessing)
-        shown = await _showing(assessment, occasion, state.store)
-        row = row_of(call, assessment, occasion, shown) | {"duration_ms": _ms_since(started)}
-        with span("store"):
-            await state.store.add_assessment(row, contents_of(assessment, shown.card))
+        assessment = await _assessment(call, assessor, fetched)
+        shown, row = await _stored(call, assessment, occasion, state.store, started=started)
     metrics.assessed(client.name, service.id, outcome=row["outcome"], reason=row["reason"])
     return Response(CardResponse(cards=shown.cards).wire(), media_type=JSON)
 
@@ -128,24 +126,35 @@ async def _assessment(
     return assessment
 
 
-async def _showing(assessment: Assessment, occasion: Occasion, store: Store) -> Showing:
-    """With the card that the stay has already, and the recent stays where a capacity is the rule."""
-    tenant, service_id = occasion.tenant, occasion.service_id
-    earlier = await store.shown(
-        tenant.name,
-        service_id=service_id,
-        patient_id=occasion.patient_id,
-        encounter_id=assessment.encounter_id,
-    )
-    by_capacity = tenant.alert(service_id).per_day is not None
-    recent = (
-        await store.first_probabilities(
-            tenant.name, service_id=service_id, since=occasion.at - WINDOW
+async def _stored(
+    call: HookCall, assessment: Assessment, occasion: Occasion, store: Store, *, started: float
+) -> tuple[Showing, Mapping[str, Any]]:
+    """What is shown, with its row, once that is written. Decided again where another call has given
+    the stay a card meanwhile: then that one is shown."""
+    while True:
+        earlier = await store.shown(
+            occasion.tenant.name,
+            service_id=occasion.service_id,
+            patient_id=occasion.patient_id,
+            encounter_id=assessment.encounter_id,
         )
-        if by_capacity
-        else ()
-    )
-    return showing(assessment, occasion, earlier=earlier, recent=recent)
+        recent = await _recent(occasion, store)
+        shown = showing(assessment, occasion, earlier=earlier, recent=recent)
+        row = row_of(call, assessment, occasion, shown) | {"duration_ms": _ms_since(started)}
+        contents = contents_of(assessment, shown.card)
+        after = earlier.row["uuid"] if earlier else None
+        with span("store"):
+            if await store.add_assessment(row, contents, after=after):
+                return shown, row
+
+
+async def _recent(occasion: Occasion, store: Store) -> Showings:
+    """The recent stays, where a capacity is the rule."""
+    tenant, service_id = occasion.tenant, occasion.service_id
+    if tenant.alert(service_id).per_day is None:
+        return ()
+    since = occasion.at - WINDOW
+    return await store.first_probabilities(tenant.name, service_id=service_id, since=since)
 
 
 def _ms_since(started: float) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from fhir_mapping.history import Timing
+from fhir_mapping.readings import STAY_VITALS
 
 REASONS: Mapping[str, str] = {
     "under_18": "the patient is under 18; the scores are for adults",
@@ -37,6 +38,7 @@ SOURCES: Mapping[str, str] = {
     "Location": "intensive care",
     "Condition": "comorbidities",
     "Observation": "vital signs and laboratory values",
+    STAY_VITALS: "vital signs of this stay",
     "Procedure": "procedures",
     "Coverage": "payer",
     "MedicationRequest": "home medications",
@@ -45,7 +47,7 @@ SOURCES: Mapping[str, str] = {
     "MedicationDispense": "drugs dispensed in the ED",
     "Patient": "the patient",
 }
-"""Resource type -> what it would have told."""
+"""Source, most of them a resource type -> what it would have told."""
 
 GROUPS: Mapping[str, str] = {
     "history": "earlier visits",

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, exists, insert, select
+from sqlalchemy import RowMapping, Select, exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cds_service.storage.chain import digest_of
-from cds_service.storage.links import add_links
+from cds_service.storage.links import add_links, lock
 from cds_service.storage.tables import ASSESSMENT, SEALED
 from cds_service.storage.vault import Sealed
 
@@ -22,13 +22,27 @@ class Stored:
     sealed: Sealed | None
 
 
-async def add(connection: AsyncConnection, row: Mapping[str, Any], sealed: Sealed) -> None:
-    """Write an assessment, its contents and its link."""
+async def add(
+    connection: AsyncConnection, row: Mapping[str, Any], sealed: Sealed, *, after: str | None
+) -> bool:
+    """Write an assessment, its contents and its link; False where its card comes too late."""
+    if row.get("first_showing") and await _card_of_stay(connection, row) != after:
+        return False
     statement = insert(ASSESSMENT).values(dict(row)).returning(*ASSESSMENT.c)
     stored = dict((await connection.execute(statement)).mappings().one())
     uuid, tenant, created_at = row["uuid"], row["tenant"], row["created_at"]
     await keep(connection, uuid, tenant, created_at, sealed=sealed)
     await add_links(connection, tenant, "assessed", {uuid: digest_of(stored)}, at=created_at)
+    return True
+
+
+async def _card_of_stay(connection: AsyncConnection, row: Mapping[str, Any]) -> str | None:
+    """The assessment whose card the stay has; none other can give it one until the transaction ends."""
+    await lock(connection, row["tenant"])
+    stay = {name: row[name] for name in ("service_id", "patient_id", "encounter_id")}
+    newest = _newest_shown(select(ASSESSMENT.c.uuid), row["tenant"], **stay)
+    found: str | None = await connection.scalar(newest)
+    return found
 
 
 async def keep(
@@ -49,20 +63,17 @@ async def shown(
     encounter_id: str | None,
 ) -> Stored | None:
     """The newest assessment of that stay that showed its card first."""
-    a = ASSESSMENT.c
-    found = await connection.execute(
-        _WITH_CONTENTS.where(
-            a.tenant == tenant,
-            a.service_id == service_id,
-            a.patient_id == patient_id,
-            a.encounter_id.is_(None) if encounter_id is None else a.encounter_id == encounter_id,
-            a.first_showing.is_(True),
-        )
-        .order_by(a.id.desc())
-        .limit(1)
-    )
+    stay = {"service_id": service_id, "patient_id": patient_id, "encounter_id": encounter_id}
+    found = await connection.execute(_newest_shown(_WITH_CONTENTS, tenant, **stay))
     row = found.mappings().one_or_none()
     return _stored(row) if row else None
+
+
+def _newest_shown(query: Select[Any], tenant: str, **stay: str | None) -> Select[Any]:
+    a = ASSESSMENT.c
+    of_stay = (a[name].is_(None) if key is None else a[name] == key for name, key in stay.items())
+    shown_first = query.where(a.tenant == tenant, a.first_showing.is_(True), *of_stay)
+    return shown_first.order_by(a.id.desc()).limit(1)
 
 
 async def by_uuid(connection: AsyncConnection, uuid: str) -> Stored | None:

@@ -28,7 +28,7 @@ async def add_links(
     at: datetime,
 ) -> None:
     """Extend the tenant's chain by one link for each subject; `digests` by subject."""
-    head, links = await _locked(connection, tenant), []
+    head, links = await lock(connection, tenant), []
     for subject, digest in digests.items():
         link = following(head, kind, subject, at=at, digest=digest)
         head = Head(tenant, link.number, link.hash)
@@ -37,6 +37,17 @@ async def add_links(
         await connection.execute(insert(AUDIT), links)
         moved = update(AUDIT_HEAD).where(AUDIT_HEAD.c.tenant == tenant)
         await connection.execute(moved.values(number=head.number, hash=head.hash))
+
+
+async def lock(connection: AsyncConnection, tenant: str) -> Head:
+    """The tenant's head, held against every other writer; a new tenant gets one first."""
+    query = select(AUDIT_HEAD).where(AUDIT_HEAD.c.tenant == tenant).with_for_update()
+    row = (await connection.execute(query)).mappings().one_or_none()
+    if row is None:
+        begun = {"tenant": tenant, "number": 0, "hash": START}
+        await connection.execute(insert_once(connection, AUDIT_HEAD), begun)
+        row = (await connection.execute(query)).mappings().one()
+    return Head(**row)
 
 
 async def heads(connection: AsyncConnection) -> list[Head]:
@@ -96,14 +107,3 @@ def insert_once(connection: AsyncConnection, table: Table) -> Insert:
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     return postgresql.insert(table).on_conflict_do_nothing()
-
-
-async def _locked(connection: AsyncConnection, tenant: str) -> Head:
-    """The tenant's head, held against every other writer; a new tenant gets one first."""
-    query = select(AUDIT_HEAD).where(AUDIT_HEAD.c.tenant == tenant).with_for_update()
-    row = (await connection.execute(query)).mappings().one_or_none()
-    if row is None:
-        begun = {"tenant": tenant, "number": 0, "hash": START}
-        await connection.execute(insert_once(connection, AUDIT_HEAD), begun)
-        row = (await connection.execute(query)).mappings().one()
-    return Head(**row)

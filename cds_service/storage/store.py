@@ -37,11 +37,15 @@ class Store:
         """Bring the tables to the present version. Raises StartRefusedError."""
         await self.database.migrate()
 
-    async def add_assessment(self, row: Mapping[str, Any], contents: Mapping[str, Any]) -> None:
-        """Write one assessment with its contents, durably."""
+    async def add_assessment(
+        self, row: Mapping[str, Any], contents: Mapping[str, Any], *, after: str | None
+    ) -> bool:
+        """Write one assessment with its contents, durably. `after`: the assessment whose card the
+        stay had when this one was made. False, and nothing is written: it would show a card first,
+        and the stay has another one by now."""
         sealed = self.vault.seal(row["uuid"], contents)
         async with self.database.writing() as connection:
-            await assessments.add(connection, row, sealed)
+            return await assessments.add(connection, row, sealed, after=after)
 
     async def shown(
         self, tenant: str, *, service_id: str, patient_id: str, encounter_id: str | None

@@ -83,9 +83,12 @@ def entry(shown: dict[str, Any], **columns: Any) -> dict[str, Any]:
 
 
 async def add(store: Store, tenant: str = "north", **columns: Any) -> dict[str, Any]:
-    """Write one assessment; the row as it was given."""
+    """Write one assessment, after the one that the stay has; the row as it was given."""
     row = assessment(tenant, **columns)
-    await store.add_assessment(row, CONTENTS)
+    stay = {name: row[name] for name in ("service_id", "patient_id", "encounter_id")}
+    earlier = await store.shown(tenant, **stay)
+    after = earlier.row["uuid"] if earlier else None
+    assert await store.add_assessment(row, CONTENTS, after=after)
     return row
 
 

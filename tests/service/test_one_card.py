@@ -1,5 +1,6 @@
 """One card for each stay: when it stays, when another one comes, and what that one says changed."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -50,6 +51,7 @@ def scored(request: Json | None = None, assessor: Assessor = ASSESSOR) -> Scored
 NOW = scored()
 OPEN = scored(view(open_stay()))
 TALLY = scored(assessor=POINTS)
+VITALS_ALONE = read(NOW, Observation="partial", **{STAY_VITALS: "read"})
 
 
 def stay(assessor: Assessor = ASSESSOR, **choices: object) -> Stay:
@@ -81,6 +83,7 @@ STANDS: dict[str, tuple[Assessment, Assessment]] = {
     "less than two shown percent": (estimated(NOW, 0.175), estimated(NOW, 0.1949)),
     "an input that moves nothing": (NOW, valued(NOW, sodium_last=133.0)),
     "a source that was never wholly read": (read(NOW, Coverage="partial"), read(NOW, Coverage="not_read")),
+    "the stay's vital signs, as before": (VITALS_ALONE, VITALS_ALONE),
     "the same reason": (refused(NOW, "hospice"), refused(NOW, "hospice")),
     "length of stay, in progress": (
         OPEN,
@@ -138,6 +141,26 @@ COMES: dict[str, tuple[Assessment, Assessment, str]] = {
         read(NOW, Condition="not_read", Coverage="partial"),
         "No longer read: Condition (comorbidities), Coverage (payer)",
     ),
+    "the stay's vital signs alone": (
+        read(NOW, Observation="not_read"),
+        VITALS_ALONE,
+        "Newly read: Observation (vital signs of this stay)",
+    ),
+    "the stay's vital signs no longer": (
+        VITALS_ALONE,
+        read(NOW, Observation="partial"),
+        "No longer read: Observation (vital signs of this stay)",
+    ),
+    "the stay's vital signs, then all observations": (
+        VITALS_ALONE,
+        NOW,
+        "Newly read: Observation (vital signs and laboratory values)",
+    ),
+    "all observations, then the stay's vital signs": (
+        NOW,
+        VITALS_ALONE,
+        "No longer read: Observation (vital signs and laboratory values)",
+    ),
     "length of stay corrected after discharge": (
         NOW,
         estimated(valued(NOW, hosp_los_days=30.0), 0.5),
@@ -160,6 +183,7 @@ def test_another_card_comes_and_says_what_changed(case: str) -> None:
     assert found.first
     assert len(set(uuids(calls))) == 2
     assert words in changes(found)
+    assert sum("ead: " in line for line in changes(found)) == ("ead: " in words)
     assert found.card is not None
     assert f"{TITLE} 2026-11-21 13:00 UTC**" in found.card["detail"]
 
@@ -392,6 +416,15 @@ async def test_a_repeated_call_is_answered_to_the_byte(url: str, tmp_path: Path)
     async with serving(tmp_path, database=url, storage_keys=(KEY,)) as http:
         restarted = await http.post(URL, json=call())
     assert first.content == again.content == restarted.content
+
+
+async def test_calls_of_one_stay_that_come_together_are_answered_with_one_card(
+    url: str, tmp_path: Path
+) -> None:
+    async with serving(tmp_path, database=url, storage_keys=(KEY,)) as http:
+        answers = await asyncio.gather(*(http.post(URL, json=call()) for _ in range(4)))
+        again = await http.post(URL, json=call())
+    assert {each.content for each in answers} == {again.content}
 
 
 async def test_there_and_back_over_http_are_three_cards(url: str, tmp_path: Path) -> None:

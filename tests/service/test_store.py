@@ -152,7 +152,9 @@ async def test_a_row_that_cannot_be_written_is_said_without_its_values(tmp_path:
     store = Store(database(tmp_path), Vault())
     with pytest.raises(StoreUnavailableError) as refused:
         await store.add_assessment(
-            {"uuid": "a", "tenant": "dev", "patient_id": "canary-patient", "created_at": now()}, {}
+            {"uuid": "a", "tenant": "dev", "patient_id": "canary-patient", "created_at": now()},
+            {},
+            after=None,
         )
     assert "canary" not in str(refused.value)
     assert refused.value.__cause__ is None

@@ -51,7 +51,7 @@ async def test_no_assessment_leaves_that_could_not_be_stored(case: str, tmp_path
 
 
 WRITES: dict[str, Callable[[Store], Any]] = {
-    "assessment": lambda store: store.add_assessment(assessment(), CONTENTS),
+    "assessment": lambda store: store.add_assessment(assessment(), CONTENTS, after=None),
     "feedback": lambda store: store.add_feedback([entry(assessment())], {}),
     "token": lambda store: store.spend_token("a" * 64, expires_at=now(), now=now()),
 }
@@ -110,7 +110,7 @@ async def test_no_value_and_no_comment_is_readable_in_the_files(
             "issues": ["canary-issue"],
             "card": {"detail": "99417 Zwitschervogel"},
         }
-        await store.add_assessment(assessment("dev"), contents)
+        await store.add_assessment(assessment("dev"), contents, after=None)
         if not store.database.is_sqlite:
             async with store.database.outside() as connection:
                 await connection.execute(text("CHECKPOINT"))

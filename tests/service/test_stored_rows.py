@@ -1,5 +1,6 @@
 """What was stored is found again: by stay, by card, by time - by its own tenant only. On both databases."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta, timezone
 from typing import Any
@@ -23,6 +24,7 @@ from tests.service.stored import (
     new_uuid,
     opened,
 )
+from tests.service.tampering import links
 
 STAY: dict[str, Any] = {"service_id": SERVICE, "patient_id": "p", "encounter_id": "e"}
 
@@ -30,11 +32,33 @@ STAY: dict[str, Any] = {"service_id": SERVICE, "patient_id": "p", "encounter_id"
 async def test_a_row_comes_back_as_it_was_given(store: Store) -> None:
     row = assessment(**STAY)
     contents = CONTENTS | {"values": [0.1 + 0.2, None, "unknown"], "card": {"detail": "é"}}
-    await store.add_assessment(row, contents)
+    await store.add_assessment(row, contents, after=None)
     found = await store.shown("north", **STAY)
     assert found is not None
     assert {name: found.row[name] for name in row} == row
     assert found.contents == contents
+
+
+async def test_a_stay_is_given_a_card_only_after_the_one_that_it_has(store: Store) -> None:
+    first, other = (assessment(**STAY) for _ in range(2))
+    repeat = assessment(**STAY, first_showing=False)
+    assert await store.add_assessment(first, CONTENTS, after=None)
+    assert not await store.add_assessment(other, CONTENTS, after=None)
+    assert len(await links(store)) == 1  # nothing of it was written
+    assert await store.add_assessment(repeat, CONTENTS, after=None)
+    assert await store.add_assessment(other, CONTENTS, after=first["uuid"])
+
+
+@pytest.mark.parametrize("encounter_id", ["e", None])
+async def test_of_calls_that_come_together_one_gives_the_stay_its_card(
+    encounter_id: str | None, store: Store
+) -> None:
+    stay = STAY | {"encounter_id": encounter_id}
+    rows = [assessment(**stay) for _ in range(8)]
+    given = await asyncio.gather(
+        *(store.add_assessment(each, CONTENTS, after=None) for each in rows)
+    )
+    assert sorted(given) == [False] * 7 + [True]
 
 
 async def test_the_newest_first_showing_is_found(store: Store) -> None:
@@ -178,14 +202,14 @@ async def test_a_row_that_cannot_be_chained_is_not_stored(
     row = assessment()
     spoil(row)
     with pytest.raises(StoreUnavailableError):
-        await store.add_assessment(row, CONTENTS)
+        await store.add_assessment(row, CONTENTS, after=None)
     assert await store.heads() == []
 
 
 async def test_times_are_stored_as_moments(store: Store) -> None:
     local = moment(0).astimezone(timezone(timedelta(hours=-5)))
     row = assessment(**STAY, created_at=local, prediction_time=local)
-    await store.add_assessment(row, CONTENTS)
+    await store.add_assessment(row, CONTENTS, after=None)
     found = await store.shown("north", **STAY)
     assert found is not None
     assert found.row["created_at"].isoformat() == "2026-11-21T12:00:00+00:00"

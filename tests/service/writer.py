@@ -7,13 +7,13 @@ import asyncio
 import sys
 from itertools import count
 
-from tests.service.stored import add, opened
+from tests.service.stored import add, new_uuid, opened
 
 
 async def write(url: str, tenant: str, wanted: int) -> None:
     store = opened(url)
     for number in count(1):
-        row = await add(store, tenant)
+        row = await add(store, tenant, encounter_id=new_uuid())
         sys.stdout.write(f"{row['uuid']}\n")
         sys.stdout.flush()
         if number == wanted:
