@@ -24,7 +24,8 @@ class Stored:
 
 async def add(connection: AsyncConnection, row: Mapping[str, Any], sealed: Sealed) -> None:
     """Write an assessment, its contents and its link."""
-    statement = insert(ASSESSMENT).values(dict(row)).returning(*ASSESSMENT.c)
+    whole = {**row, "contents_digest": sealed.digest}
+    statement = insert(ASSESSMENT).values(whole).returning(*ASSESSMENT.c)
     stored = dict((await connection.execute(statement)).mappings().one())
     uuid, tenant, created_at = row["uuid"], row["tenant"], row["created_at"]
     await keep(connection, uuid, tenant, created_at, sealed=sealed)
