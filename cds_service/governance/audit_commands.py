@@ -97,11 +97,11 @@ def _witness(given: Path | None, settings: Settings) -> Path | None:
 
 async def _verify(settings: Settings, tenant: str | None, witness: Path | None) -> bool:
     async with opened(settings) as store, store.database.reading() as connection:
-        found = 0
+        found = await _verify_witness(connection, witness, tenant) if witness else 0
+        if tenant and not found:
+            await verification.check_stored(connection, tenant)
         for each in [tenant] if tenant else await verification.tenants(connection):
             found += await _verify_tenant(connection, each)
-        if witness:
-            found += await _verify_witness(connection, witness, tenant)
         if outside := await verification.unchained(connection):
             say(f"{outside} assessments are from before tenants: they are in no chain")
     say("Not whole: see docs/how-to/read-an-audit-row.md" if found else "Whole.")
@@ -186,6 +186,8 @@ async def _export(
     until: datetime | None,
 ) -> int:
     async with opened(settings) as store, store.database.reading() as connection:
+        if tenant:
+            await verification.check_stored(connection, tenant)
         tenants = [tenant] if tenant else await verification.tenants(connection)
         total = sum(h.number for h in await heads(connection) if h.tenant in tenants)
         with progress() as bar:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, and_, func, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cds_service.errors import StartRefusedError
 from cds_service.storage.chain import START, Head, digest_of
 from cds_service.storage.links import as_link, heads, numbers, rows_by
 from cds_service.storage.tables import ASSESSMENT, AUDIT, AUDIT_HEAD, FEEDBACK, SEALED
@@ -43,6 +44,15 @@ async def tenants(connection: AsyncConnection) -> list[str]:
     tables = (AUDIT, AUDIT_HEAD, ASSESSMENT, FEEDBACK, SEALED)
     named = [select(table.c.tenant).where(table.c.tenant.is_not(None)) for table in tables]
     return sorted((await connection.scalars(union(*named))).all())
+
+
+async def check_stored(connection: AsyncConnection, tenant: str) -> None:
+    """A misspelt name would be found whole, and purged. Raises StartRefusedError."""
+    if tenant not in await tenants(connection):
+        raise StartRefusedError(
+            f"{tenant}: nothing is stored of this tenant: the name is misspelt, no call came yet, or"
+            " all of it was deleted, which recorded heads would show"
+        )
 
 
 async def unchained(connection: AsyncConnection) -> int:

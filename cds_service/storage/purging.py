@@ -54,7 +54,8 @@ async def purge_some(
         )
         for row in sorted(removed, key=lambda row: row["subject"])
     }
-    await add_links(connection, tenant, "purged", digests, at=now)
+    if digests:
+        await add_links(connection, tenant, "purged", digests, at=now)
     return len(removed)
 
 
