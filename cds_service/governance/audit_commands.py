@@ -97,6 +97,8 @@ def _witness(given: Path | None, settings: Settings) -> Path | None:
 
 async def _verify(settings: Settings, tenant: str | None, witness: Path | None) -> bool:
     async with opened(settings) as store, store.database.reading() as connection:
+        if witness is None:
+            say("no recorded heads: a chain that was cut or written anew would pass for whole")
         found = await _verify_witness(connection, witness, tenant) if witness else 0
         if tenant and not found:
             await verification.check_stored(connection, tenant)
@@ -121,14 +123,15 @@ async def _verify_tenant(connection: AsyncConnection, tenant: str) -> int:
 
 
 async def _verify_witness(connection: AsyncConnection, witness: Path, tenant: str | None) -> int:
-    count = unreadable = 0
+    count = unreadable = compared = 0
     for page in read_heads(witness):
         unreadable += page.count(None)
         ours = [head for head in page if head and tenant in (None, head.tenant)]
+        compared += len(ours)
         async for finding in verification.against(connection, ours):
             count += 1
             _say_finding(finding, count)
-    say(f"{witness}: {count or 'nothing'} wrong")
+    say(f"{witness}: {compared} recorded heads, {count or 'nothing'} wrong")
     if unreadable:
         say(f"{witness}: {unreadable} lines are no recorded heads, as a full disk leaves them")
     return count

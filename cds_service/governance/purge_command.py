@@ -88,5 +88,6 @@ async def _purge(
                     page = await purge_some(connection, tenant, selection, now=now)
                 removed += page
                 advance(page)
-        await reclaim(store.database)
+        if not await reclaim(store.database):
+            say("the write-ahead log is in use and still holds them, encrypted: run this again")
         return removed

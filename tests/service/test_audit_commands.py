@@ -26,6 +26,7 @@ def test_whole_is_exit_0(shell: Operator) -> None:
     assert result.exit_code == 0, result.output
     assert "dev: 2 links, nothing wrong" in result.output
     assert "Whole." in result.output
+    assert "no recorded heads" in result.output  # what that is worth then
 
 
 def test_a_changed_row_is_exit_1_with_tenant_and_number(shell: Operator) -> None:
@@ -93,6 +94,7 @@ def test_recorded_heads_find_a_cut_tail(shell: Operator, tmp_path: Path) -> None
     shell.set(audit_heads=str(heads))
     result = shell.run("audit", "verify")
     assert result.exit_code == 1
+    assert "1 recorded heads, 1 wrong" in result.output
     assert "dev 2: was recorded as the head and is gone" in result.output
     assert "1 lines are no recorded heads" in result.output
 
