@@ -51,7 +51,13 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     services = offered(settings.bundles, tenants, critical_outcome=settings.critical_outcome)
     state = ServiceState(settings, tenants, services, store, http, clients, clock)
     configure_logging(settings.log_level)
-    app = FastAPI(title="Readmit", lifespan=_lifespan, openapi_url=None, telemetry=OURS_ALONE)
+    app = FastAPI(
+        title="Readmit",
+        lifespan=_lifespan,
+        openapi_url=None,
+        redirect_slashes=False,  # to the Host that the caller names, and behind a proxy without TLS
+        telemetry=OURS_ALONE,
+    )
     app.state.service = state
     app.include_router(router)
     app.include_router(feedback_router)

@@ -20,7 +20,7 @@ async def live() -> Response:
 
 @router.get("/health/ready")
 async def ready(state: State) -> Response:
-    """It can answer hooks now: bundles are loaded, the store takes rows. Else send no requests."""
+    """Bundles are loaded and the store answers. Else send no requests."""
     wrong = await unready(state.store.engine)
     if wrong:
         outcome = operation_outcome("transient", f"not ready: {wrong}")

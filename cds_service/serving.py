@@ -4,6 +4,7 @@ SIGTERM drains: no new connection is taken, what was accepted is answered, the e
 """
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -123,9 +124,11 @@ def _check_port(settings: Settings) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, settings.port))
-        except OSError:
-            taken = f"port {settings.port} is taken; choose another with --port"
-            raise StartRefusedError(taken) from None
+        except OSError as wrong:
+            why = f"--host {settings.host} --port {settings.port}: {wrong.strerror}"
+            if wrong.errno == errno.EADDRINUSE:
+                why = f"port {settings.port} is taken; choose another with --port"
+            raise StartRefusedError(why) from None
 
 
 async def _migrate(database: str) -> None:

@@ -1,9 +1,12 @@
 """Write the reference pages that derive from the code; `--check` fails where one is stale."""
 
+import json
 import sys
 from collections.abc import Callable, Iterable
 from inspect import cleandoc
 from pathlib import Path
+
+from pydantic_core import to_jsonable_python
 
 from cds_service.hooks.call import HOOKS
 from cds_service.metrics import REGISTRY
@@ -63,10 +66,18 @@ def issues() -> str:
     return _page("Data issues", text, _table(("code", "meaning"), rows))
 
 
+def _as_written(default: object) -> str:
+    """A default as the environment would say it; empty where there is none."""
+    if default is None:
+        return ""
+    plain = to_jsonable_python(default)
+    return f"`{plain if isinstance(plain, str) else json.dumps(plain)}`"
+
+
 def settings() -> str:
     """Every setting with its default."""
     rows = [
-        (f"`READMIT_{name.upper()}`", f"`{field.default}`", field.description or "")
+        (f"`READMIT_{name.upper()}`", _as_written(field.default), field.description or "")
         for name, field in Settings.model_fields.items()
     ]
     text = "Options of `readmit serve` of the same name win over the environment.\n"

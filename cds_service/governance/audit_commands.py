@@ -97,11 +97,13 @@ def _witness(given: Path | None, settings: Settings) -> Path | None:
 
 async def _verify(settings: Settings, tenant: str | None, witness: Path | None) -> bool:
     async with opened(settings) as store, store.database.reading() as connection:
-        found = 0
+        if witness is None:
+            say("no recorded heads: a chain that was cut or written anew would pass for whole")
+        found = await _verify_witness(connection, witness, tenant) if witness else 0
+        if tenant and not found:
+            await verification.check_stored(connection, tenant)
         for each in [tenant] if tenant else await verification.tenants(connection):
             found += await _verify_tenant(connection, each)
-        if witness:
-            found += await _verify_witness(connection, witness, tenant)
         if outside := await verification.unchained(connection):
             say(f"{outside} assessments are from before tenants: they are in no chain")
     say("Not whole: see docs/how-to/read-an-audit-row.md" if found else "Whole.")
@@ -121,14 +123,15 @@ async def _verify_tenant(connection: AsyncConnection, tenant: str) -> int:
 
 
 async def _verify_witness(connection: AsyncConnection, witness: Path, tenant: str | None) -> int:
-    count = unreadable = 0
+    count = unreadable = compared = 0
     for page in read_heads(witness):
         unreadable += page.count(None)
         ours = [head for head in page if head and tenant in (None, head.tenant)]
+        compared += len(ours)
         async for finding in verification.against(connection, ours):
             count += 1
             _say_finding(finding, count)
-    say(f"{witness}: {count or 'nothing'} wrong")
+    say(f"{witness}: {compared} recorded heads, {count or 'nothing'} wrong")
     if unreadable:
         say(f"{witness}: {unreadable} lines are no recorded heads, as a full disk leaves them")
     return count
@@ -186,6 +189,8 @@ async def _export(
     until: datetime | None,
 ) -> int:
     async with opened(settings) as store, store.database.reading() as connection:
+        if tenant:
+            await verification.check_stored(connection, tenant)
         tenants = [tenant] if tenant else await verification.tenants(connection)
         total = sum(h.number for h in await heads(connection) if h.tenant in tenants)
         with progress() as bar:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cds_service.errors import StartRefusedError
 from cds_service.governance.fhir import audit_event, provenance
 from cds_service.storage.chain import Link
 from cds_service.storage.links import as_link, numbers, rows_by
@@ -27,13 +28,18 @@ async def export(
 ) -> int:
     """Write every link between the two moments (the second excluded); how many resources."""
     draft, written = out.with_name(f".{out.name}.part"), 0
-    with draft.open("w", encoding="utf-8") as file:
-        for tenant in tenants:
-            async for lines in _pages(connection, tenant, _between(since, until)):
-                file.writelines(f"{line}\n" for line in lines)
-                written += len(lines)
-                advance(len(lines))
-    draft.replace(out)
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            for tenant in tenants:
+                async for lines in _pages(connection, tenant, _between(since, until)):
+                    file.writelines(f"{line}\n" for line in lines)
+                    written += len(lines)
+                    advance(len(lines))
+        draft.replace(out)
+    except OSError as wrong:  # else it would pass for the database's
+        raise StartRefusedError(f"{out}: cannot be written ({wrong.strerror})") from None
+    finally:
+        draft.unlink(missing_ok=True)
     return written
 
 

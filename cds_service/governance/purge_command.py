@@ -11,6 +11,7 @@ from cds_service.dependencies import system_clock
 from cds_service.environment import settings_from
 from cds_service.errors import StartRefusedError
 from cds_service.governance.opening import opened, progress, refusals_said, say
+from cds_service.governance.verification import check_stored
 from cds_service.settings import Settings
 from cds_service.storage.purging import (
     Selection,
@@ -51,7 +52,10 @@ def purge_command(
             selection = stored_before(before.replace(tzinfo=UTC))
         else:
             selection = of_patient(patient) if patient else of_assessment(assessment or "")
-        found = asyncio.run(_purge(settings, tenant, selection, now=None if dry_run else now))
+        moment = None if dry_run else now
+        found = asyncio.run(
+            _purge(settings, tenant, selection, listed=older_than_retention, now=moment)
+        )
     say(f"{tenant}: {found} sealed records {'would be' if dry_run else 'were'} removed")
 
 
@@ -64,11 +68,14 @@ def _retention(settings: Settings, tenant: str) -> timedelta:
 
 
 async def _purge(
-    settings: Settings, tenant: str, selection: Selection, *, now: datetime | None
+    settings: Settings, tenant: str, selection: Selection, *, listed: bool, now: datetime | None
 ) -> int:
-    """How many were selected; removed and linked at `now`, unless it is None."""
+    """How many were selected; removed and linked at `now`, unless it is None. `listed`: the tenants
+    file names the tenant, who then may have nothing stored yet."""
     async with opened(settings) as store:
         async with store.database.reading() as reading:
+            if not listed:
+                await check_stored(reading, tenant)
             found = await count(reading, tenant, selection)
         if now is None:
             return found
@@ -81,5 +88,6 @@ async def _purge(
                     page = await purge_some(connection, tenant, selection, now=now)
                 removed += page
                 advance(page)
-        await reclaim(store.database)
+        if not await reclaim(store.database):
+            say("the write-ahead log is in use and still holds them, encrypted: run this again")
         return removed

@@ -7,9 +7,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, and_, func, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cds_service.errors import StartRefusedError
 from cds_service.storage.chain import START, Head, digest_of
 from cds_service.storage.links import as_link, heads, numbers, rows_by
 from cds_service.storage.tables import ASSESSMENT, AUDIT, AUDIT_HEAD, FEEDBACK, SEALED
+from cds_service.storage.vault import Sealed
 
 Row = Mapping[str, Any]
 _SUBJECTS: Mapping[str, tuple[str, ColumnElement[Any]]] = {
@@ -33,7 +35,7 @@ class _Page:
 
     links: Mapping[int, Row | None]
     subjects: Mapping[tuple[str, str], Row | None]
-    sealed: frozenset[str]
+    sealed: Mapping[str, Row | None]
     purged: frozenset[str]
 
 
@@ -42,6 +44,15 @@ async def tenants(connection: AsyncConnection) -> list[str]:
     tables = (AUDIT, AUDIT_HEAD, ASSESSMENT, FEEDBACK, SEALED)
     named = [select(table.c.tenant).where(table.c.tenant.is_not(None)) for table in tables]
     return sorted((await connection.scalars(union(*named))).all())
+
+
+async def check_stored(connection: AsyncConnection, tenant: str) -> None:
+    """A misspelt name would be found whole, and purged. Raises StartRefusedError."""
+    if tenant not in await tenants(connection):
+        raise StartRefusedError(
+            f"{tenant}: nothing is stored of this tenant: the name is misspelt, no call came yet, or"
+            " all of it was deleted, which recorded heads would show"
+        )
 
 
 async def unchained(connection: AsyncConnection) -> int:
@@ -93,13 +104,13 @@ async def _page(connection: AsyncConnection, tenant: str, listed: list[int]) -> 
         found = await rows_by(connection, key, [r["subject"] for r in rows if r["kind"] == kind])
         subjects |= {(kind, uuid): row for uuid, row in found.items()}
     named = [row["subject"] for row in rows]
-    sealed = await connection.scalars(select(SEALED.c.subject).where(SEALED.c.subject.in_(named)))
+    sealed = await rows_by(connection, SEALED.c.subject, named)
     purged = await connection.scalars(
         select(AUDIT.c.subject)
         .where(AUDIT.c.tenant == tenant, AUDIT.c.kind == "purged")
         .where(AUDIT.c.subject.in_(named))
     )
-    return _Page(links, subjects, frozenset(sealed), frozenset(purged))
+    return _Page(links, subjects, sealed, frozenset(purged))
 
 
 def _broken(number: int, row: Row | None, last: Head) -> Iterator[str]:
@@ -129,8 +140,23 @@ def _about_subject(row: Row, page: _Page) -> Iterator[str]:
     subject = page.subjects[row["kind"], uuid]
     if subject is None or not _holds(lambda: digest_of(subject), row["digest"]):
         yield f"{name} {uuid} was changed after it was written"
-    elif subject.get("commented", True) and uuid not in page.sealed | page.purged:
-        yield f"contents of {name} {uuid} are gone, and no link says that they were purged"
+    else:
+        yield from _about_contents(subject, f"contents of {name} {uuid}", page)
+
+
+def _about_contents(subject: Row, name: str, page: _Page) -> Iterator[str]:
+    """What is wrong with what was sealed for a row. It is not opened: that needs no key."""
+    uuid, stated = subject["uuid"], subject["contents_digest"]
+    if uuid not in page.sealed:
+        if subject.get("commented", True) and uuid not in page.purged:
+            yield f"{name} are gone, and no link says that they were purged"
+        return
+    kept = page.sealed[uuid]
+    stored = subject["created_at"] if "created_at" in subject else subject["received_at"]
+    if kept is None or kept["created_at"] != stored:
+        yield f"{name} are not of the time they were stored: retention would miss them"
+    elif stated is not None and Sealed(kept["wrapped_key"], kept["content"]).digest != stated:
+        yield f"{name} were changed after they were written"
 
 
 def _holds(digest: Callable[[], str], stated: str) -> bool:

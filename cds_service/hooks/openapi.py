@@ -60,7 +60,7 @@ _CARDS: Json = {
 }
 _UNFORESEEN = 500
 _REFUSALS = sorted({status for status, _ in STATUS.values()} | {_UNFORESEEN})
-_AUTHENTICATION = (401, 403)
+_AUTHENTICATION = 401
 _BODILESS = frozenset((400, 404, 412, 413, 415))
 """Statuses of a request with a body or a service id, which discovery has not."""
 
@@ -97,7 +97,7 @@ def document(services: Iterable[Offered], *, guarded: bool, public_url: str | No
 
 
 def _hooks(services: tuple[Offered, ...], guarded: bool) -> Json:
-    refusals = [each for each in _REFUSALS if guarded or each not in _AUTHENTICATION]
+    refusals = [each for each in _REFUSALS if guarded or each != _AUTHENTICATION]
     asked: Json = {"security": [{"client": []}]} if guarded else {}
     service = {
         "name": "service_id",

@@ -28,7 +28,8 @@ async def add(
     """Write an assessment, its contents and its link; False where its card comes too late."""
     if row.get("first_showing") and await _card_of_stay(connection, row) != after:
         return False
-    statement = insert(ASSESSMENT).values(dict(row)).returning(*ASSESSMENT.c)
+    whole = {**row, "contents_digest": sealed.digest}
+    statement = insert(ASSESSMENT).values(whole).returning(*ASSESSMENT.c)
     stored = dict((await connection.execute(statement)).mappings().one())
     uuid, tenant, created_at = row["uuid"], row["tenant"], row["created_at"]
     await keep(connection, uuid, tenant, created_at, sealed=sealed)

@@ -16,7 +16,8 @@ from cds_service.storage.vault import Sealed
 async def add(connection: AsyncConnection, row: Mapping[str, Any], comment: Sealed | None) -> None:
     """Write one entry, its comment and its link."""
     uuid, tenant, received_at = row["uuid"], row["tenant"], row["received_at"]
-    statement = insert(FEEDBACK).values(dict(row)).returning(*FEEDBACK.c)
+    whole = {**row, "contents_digest": comment.digest if comment else None}
+    statement = insert(FEEDBACK).values(whole).returning(*FEEDBACK.c)
     stored = dict((await connection.execute(statement)).mappings().one())
     if comment:
         await keep(connection, uuid, tenant, received_at, sealed=comment)

@@ -54,15 +54,20 @@ async def purge_some(
         )
         for row in sorted(removed, key=lambda row: row["subject"])
     }
-    await add_links(connection, tenant, "purged", digests, at=now)
+    if digests:
+        await add_links(connection, tenant, "purged", digests, at=now)
     return len(removed)
 
 
-async def reclaim(database: Database) -> None:
-    """Let no copy of what was removed stay in the write-ahead log or in dead rows."""
-    statement = "PRAGMA wal_checkpoint(TRUNCATE)" if database.is_sqlite else "VACUUM sealed"
+async def reclaim(database: Database) -> bool:
+    """Let no copy of what was removed stay in the write-ahead log or in dead rows. False: somebody
+    reads from that log, and it could not be cut."""
     async with database.outside() as connection:
-        await connection.execute(text(statement))
+        if not database.is_sqlite:
+            await connection.execute(text("VACUUM sealed"))
+            return True
+        busy = await connection.scalar(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        return not busy
 
 
 def _of(condition: ColumnElement[bool]) -> Selection:

@@ -1,4 +1,5 @@
-"""Whether the store can take rows now: it answers, and its tables are this version's."""
+"""Whether the store answers and its tables are this version's. Nothing is written: a full disk shows
+in `readmit_store_failures`."""
 
 import asyncio
 from functools import cache

@@ -107,6 +107,9 @@ class AssessmentRow(Base):
         String(64), doc="SHA-256 of the catalogue and its code lists"
     )
     vector_digest: Mapped[str | None] = mapped_column(String(64), doc="SHA-256 of the 105 values")
+    contents_digest: Mapped[str | None] = mapped_column(
+        String(64), doc="SHA-256 of what is sealed; NULL: from before it was kept"
+    )
     duration_ms: Mapped[float] = mapped_column(doc="how long it took")
 
 
@@ -135,6 +138,9 @@ class FeedbackRow(Base):
     )
     reason_code: Mapped[str | None] = mapped_column(String(255), doc="the override reason")
     commented: Mapped[bool] = mapped_column(doc="whether a comment came with it")
+    contents_digest: Mapped[str | None] = mapped_column(
+        String(64), doc="SHA-256 of the sealed comment; NULL: none, or from before it was kept"
+    )
     outcome_at: Mapped[datetime] = mapped_column(
         Moment, doc="when the user decided, as the client says"
     )

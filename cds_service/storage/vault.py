@@ -5,6 +5,7 @@ rotate: the first storage key encrypts, all decrypt. The id of the record is aut
 content, so contents that change places no longer open.
 """
 
+import hashlib
 import os
 import zlib
 from collections.abc import Sequence
@@ -28,6 +29,11 @@ class Sealed:
 
     wrapped_key: bytes
     content: bytes
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content as stored; rewrapping its key does not change it."""
+        return hashlib.sha256(self.content).hexdigest()
 
 
 class Vault:

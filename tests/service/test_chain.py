@@ -114,6 +114,24 @@ TAMPERINGS: dict[str, tuple[Tampering, list[tuple[int | None, str]]]] = {
         statement("DELETE FROM sealed WHERE subject = :uuid", 3),
         [(3, "no link says that they were purged")],
     ),
+    "contents changed": (
+        statement("UPDATE sealed SET content = wrapped_key WHERE subject = :uuid", 5),
+        [(5, "contents of assessment")],
+    ),
+    "contents of another": (
+        statement("UPDATE sealed SET content = other.content FROM sealed AS other"
+                  " WHERE sealed.subject = :uuid AND other.subject = (SELECT min(subject)"
+                  " FROM sealed AS any_ WHERE any_.subject <> :uuid)", 2),
+        [(2, "were changed")],
+    ),
+    "comment changed": (
+        statement("UPDATE sealed SET content = wrapped_key WHERE subject = :uuid", 3),
+        [(3, "contents of feedback entry")],
+    ),
+    "retention put off": (
+        statement("UPDATE sealed SET created_at = '2099-01-01 00:00:00.000000' WHERE subject = :uuid", 2),
+        [(2, "retention would miss")],
+    ),
     "contents of nobody": (
         statement(
             "INSERT INTO sealed SELECT 'nobody', tenant, created_at, wrapped_key, content"

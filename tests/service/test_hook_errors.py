@@ -228,7 +228,7 @@ async def test_without_required_data_it_is_412(case: str, tmp_path: Path) -> Non
         assert diagnostics(await http.post(URL, json=build()), 412).startswith(f"{where}: ")
 
 
-@pytest.mark.parametrize("path", ["/cds-services/other", "/nowhere"])
+@pytest.mark.parametrize("path", ["/cds-services/other", "/nowhere", f"{URL}/"])
 async def test_an_unknown_service_or_path_is_404(path: str, tmp_path: Path) -> None:
     async with serving(tmp_path) as http:
         diagnostics(await http.post(path, content=WHOLE), 404)

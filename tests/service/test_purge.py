@@ -110,6 +110,16 @@ async def test_upkeep_after_a_purge_works_beside_a_running_service(store: Store)
     assert await found(store) == []
 
 
+@pytest.mark.slow  # SQLite waits five seconds for the reader
+async def test_a_log_that_somebody_reads_is_not_called_cut(sqlite_store: Store) -> None:
+    await add(sqlite_store)
+    async with sqlite_store.database.reading() as connection:
+        await connection.execute(text("SELECT * FROM sealed"))
+        await purged(sqlite_store, purging.stored_before(NOW))
+        assert not await purging.reclaim(sqlite_store.database)
+    assert await purging.reclaim(sqlite_store.database)
+
+
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Operator:
     asyncio.run(filled(tmp_path, "oncology", "newborn", "hospice"))
