@@ -66,7 +66,7 @@ async def call_service(
     )
     with span("hook", service=service.id):
         fetched = await _fetched(call, client, state, assessor)
-        assessment = await _assessment(call, assessor, fetched)
+        assessment = await _assessment(call, assessor, fetched, threads=state.assessing)
         shown, row = await _stored(call, assessment, occasion, state.store, started=started)
     metrics.assessed(client.name, service.id, outcome=row["outcome"], reason=row["reason"])
     return Response(CardResponse(cards=shown.cards).wire(), media_type=JSON)
