@@ -1,6 +1,7 @@
 """`readmit serve --workers N`: what uvicorn is told, how the settings travel, what stays behind."""
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ import uvicorn
 from typer.testing import CliRunner
 
 from cds_service.cli import app, settings_from
-from cds_service.serving import environment_of
+from cds_service.errors import StartRefusedError
+from cds_service.serving import check, environment_of
 from cds_service.settings import Settings
+from tests.service.operator import POINTS
+from tests.service.stored import KEY
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = ("serve", "--workers", "2", "--port", "8123", "--dev", "--bundle")
@@ -95,3 +99,29 @@ def test_a_number_of_workers_that_is_none_is_refused(number: str) -> None:
     result = CliRunner().invoke(app, ["serve"])
     assert result.exit_code == 2
     assert "READMIT_WORKERS" in "".join(result.output.split())
+
+
+def guarded(folder: Path, **settings: Any) -> Settings:
+    tenants = folder / "tenants.toml"
+    lines = ('name = "north"', 'iss = "https://e.example"', 'jku = "https://e.example/keys"')
+    tenants.write_text("[[tenant]]\n" + "\n".join(lines))
+    return Settings(
+        tenants=tenants,
+        public_url="https://readmit.example",
+        storage_keys=(KEY,),  # type: ignore[arg-type]
+        bundles={"points": POINTS},
+        **settings,
+    )
+
+
+def test_an_address_of_another_machine_is_not_called_a_taken_port(tmp_path: Path) -> None:
+    with pytest.raises(StartRefusedError, match="192\\.0\\.2\\.7") as refused:
+        check(guarded(tmp_path, host="192.0.2.7"))
+    assert "taken" not in str(refused.value)
+
+
+def test_a_taken_port_is_called_one(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(StartRefusedError, match=f"port {port} is taken"):
+            check(guarded(tmp_path, port=port))
