@@ -8,10 +8,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -21,6 +22,11 @@ from cds_service.errors import StartRefusedError, StoreUnavailableError
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _WRITES = "readmit_writes"
 _OUTSIDE = {"isolation_level": "AUTOCOMMIT"}
+_POSTGRES: dict[str, Any] = {
+    "pool_timeout": 5,
+    "connect_args": {"server_settings": {"lock_timeout": "5s"}},
+}
+"""A call waits no longer for a connection or a lock than on SQLite (busy_timeout)."""
 _MIGRATING = 7_236_001  # any number: names the advisory lock that migrations take on PostgreSQL
 
 
@@ -30,7 +36,8 @@ class Database:
     def __init__(self, url: str) -> None:
         """Raises StartRefusedError where the URL or its driver cannot be used."""
         try:
-            self.engine: AsyncEngine = create_async_engine(url, hide_parameters=True)
+            patience = _POSTGRES if make_url(url).get_driver_name() == "asyncpg" else {}
+            self.engine: AsyncEngine = create_async_engine(url, hide_parameters=True, **patience)
         except (SQLAlchemyError, ImportError, ValueError):
             raise StartRefusedError(_UNUSABLE) from None
         self._writers = self.engine.execution_options(**{_WRITES: True})
@@ -54,6 +61,7 @@ class Database:
         try:
             async with self._turn, self._writers.begin() as connection:
                 if not self.is_sqlite:  # workers that start together migrate one after the other
+                    await connection.execute(text("SET LOCAL lock_timeout = 0"))
                     await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
                 await connection.run_sync(upgrade)
         except (SQLAlchemyError, OSError):

@@ -1,5 +1,6 @@
 """A database that takes no rows: 503 and no assessment. And nothing readable in its files."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,21 @@ async def test_a_server_that_is_gone_is_a_failure_like_any_other() -> None:
     with pytest.raises(StoreUnavailableError):
         await add(store)
     await store.close()
+
+
+@pytest.mark.slow
+async def test_a_lock_that_is_held_is_a_failure_and_no_endless_wait(url: str) -> None:
+    store, other = opened(url), opened(url)
+    await store.migrate()
+    await add(store)
+    async with other.database.writing() as connection:
+        await connection.execute(text("UPDATE audit_head SET number = number"))
+        async with asyncio.timeout(60):
+            with pytest.raises(StoreUnavailableError):
+                await add(store)
+    await add(store)
+    await store.close()
+    await other.close()
 
 
 CANARIES = ("canary-comment", "canary-issue", "Zwitschervogel", "1912-03-04", "99417")
