@@ -140,8 +140,8 @@ async def _call(http: httpx.AsyncClient) -> Call:
         answer = await http.post(URL, content=_body(instance))
     except httpx.TransportError:
         return Call(instance, None, 0, time.monotonic() - started)
-    cards = answer.json().get("cards", [])
-    return Call(instance, answer.status_code, len(cards), time.monotonic() - started)
+    cards = len(answer.json()["cards"]) if answer.status_code == 200 else 0
+    return Call(instance, answer.status_code, cards, time.monotonic() - started)
 
 
 def _body(instance: str) -> bytes:

@@ -21,6 +21,8 @@ from tests.service.stored import opened
 
 pytestmark = [pytest.mark.slow, pytest.mark.load]
 RATE, WORKERS = 50, 2
+GENTLE = 20
+"""Requests a second where the end is the matter: a busy machine keeps up and need not drain long."""
 MINUTE_S, SETTLED = 60.0, 500
 GROWTH = 20 * 1024 * 1024
 """Bytes that a worker may grow between its share of the first ten seconds and the end."""
@@ -47,8 +49,8 @@ async def test_fifty_requests_a_second_for_a_minute(
 
 async def test_a_stop_under_load_answers_what_was_accepted(url: str, tmp_path: Path) -> None:
     with served(tmp_path, url, workers=WORKERS) as running:
-        load = Load(running.base, rate=RATE, seconds=60)
-        await load.answers(100)
+        load = Load(running.base, rate=GENTLE, seconds=60)
+        await load.answers(60)
         status = await asyncio.to_thread(running.stop)
         calls = await load.end()
         assert status == 0

@@ -96,7 +96,7 @@ class AsItIs:
     mask = torch.zeros(2, 2, 1)
 
     def __call__(self, prepared: Tensor) -> Tensor:
-        return prepared.expand(2, 1, 2)
+        return prepared.expand(2, *prepared.shape)
 
 
 class Product:
