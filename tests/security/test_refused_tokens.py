@@ -280,7 +280,8 @@ async def refused(
     assert answer.headers["www-authenticate"] == "Bearer"
     assert answer.headers["content-type"] == "application/fhir+json"
     written = "".join(capsys.readouterr())
-    secrets = [TOKEN_ID, ISSUER, str(ehr.jku), *filter(None, token.split("."))]
+    parts = [part for part in token.split(".") if len(part) > 6]  # shorter ones stand in any id
+    secrets = [TOKEN_ID, ISSUER, str(ehr.jku), *parts]
     assert leaked(secrets, written, caplog) == []
     return answered(written)
 
