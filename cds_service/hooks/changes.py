@@ -25,6 +25,7 @@ from cds_service.hooks.wording import (
     INPUTS_GONE,
     OUTCOME_CHANGED,
     SPOKEN_FOR,
+    THRESHOLD_GONE,
     TIMING_CHANGED,
     UNKNOWN,
     listed,
@@ -65,8 +66,8 @@ def _result(before: Said, now: Said, bundle: Bundle) -> Iterator[str]:
             f"Estimated risk: {whole_percent(now.probability)},"
             f" before {whole_percent(before.probability)}"
         )
-    if before.alerted != now.alerted and now.threshold is not None:
-        yield CROSSED[now.alerted]
+    if before.alerted != now.alerted and now.probability is not None:
+        yield CROSSED[now.alerted] if now.threshold is not None else THRESHOLD_GONE
 
 
 def _outcome(said: Said, bundle: Bundle) -> str:

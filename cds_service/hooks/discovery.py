@@ -28,9 +28,10 @@ _REQUIREMENTS: Mapping[Task, str] = {
 }
 _REQUIRED = (
     "FHIR R4. patient and encounter (patient-view: patient and encounters) are required, else 412."
-    " Every other key that is left out costs the inputs that rest on it, and the card says so."
-    " The service reads no FHIR server."
+    " Every other key that cannot be had costs the inputs that rest on it, and the card says so."
 )
+_FETCHES = " What is left out is read from fhirServer, where this site lists it for you."
+_READS_NO_SERVER = " The service reads no FHIR server for you: send every key."
 
 
 def described(service: Offered, hook: str, tenant: Tenant) -> Service:
@@ -43,8 +44,13 @@ def described(service: Offered, hook: str, tenant: Tenant) -> Service:
         title=manifest.title,
         description=_description(manifest),
         prefetch=prefetch_templates(hook, assessor.asked),
-        usage_requirements=_REQUIRED + _REQUIREMENTS[manifest.task],
+        usage_requirements=_usage(manifest.task, tenant),
     )
+
+
+def _usage(task: Task, tenant: Tenant) -> str:
+    server = _FETCHES if tenant.fhir_servers else _READS_NO_SERVER
+    return f"{_REQUIRED}{server}{_REQUIREMENTS[task]}"
 
 
 def _description(manifest: Manifest) -> str:

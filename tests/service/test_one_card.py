@@ -335,6 +335,14 @@ def test_another_threshold_of_the_site_counts_even_so() -> None:
     assert (found.first, found.alerted) == (True, True)
 
 
+def test_a_warning_whose_threshold_was_taken_away_says_so() -> None:
+    calls = Stay(occasion(ASSESSOR.bundle, tenant=alerting(threshold=0.1)))
+    calls.call(NOW)
+    assert changes(calls.call(NOW, tenant=tenant()))[-1] == (
+        "There is no threshold now, and nothing warns; before at or above it"
+    )
+
+
 def test_a_stay_that_has_a_card_is_not_left_without_one_below_the_threshold() -> None:
     rule = Alert(threshold=0.185, below="none")
     calls = Stay(occasion(ASSESSOR.bundle, tenant=tenant(alerts={"readmission-risk": rule})))
