@@ -120,10 +120,9 @@ def _read(before: Said, now: Said) -> Iterator[str]:
 
 def _inputs(before: Said, now: Said, assessment: Assessment, bundle: Bundle) -> Iterator[str]:
     """At most five, those first that weigh most in the present estimate."""
-    if before.values is None:
+    if before.sources is None:  # they are kept of every card: its contents were purged
         yield INPUTS_GONE
-        return
-    if now.values is None:
+    if before.values is None or now.values is None:
         return
     differing = changed_features(before, now, bundle)
     values = dict(zip(CATALOGUE.names, zip(before.values, now.values, strict=True), strict=True))

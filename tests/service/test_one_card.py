@@ -217,6 +217,14 @@ def test_a_purged_card_is_made_anew_under_its_uuid() -> None:
     assert "risk 19 %" in again.card["summary"]
 
 
+def test_a_card_that_never_had_inputs_is_not_said_to_have_lost_them() -> None:
+    calls = stay()
+    calls.call(replace(refused(NOW, "encounter_unknown"), vector=None))
+    assert changes(calls.call(NOW)) == [
+        "Result: scored; before: not scored, the encounter is not among the data that were sent"
+    ]
+
+
 def test_a_change_after_a_purge_says_that_the_inputs_are_gone() -> None:
     calls = stay()
     calls.call(NOW)
