@@ -28,12 +28,10 @@ _REQUIREMENTS: Mapping[Task, str] = {
 }
 _REQUIRED = (
     "FHIR R4. patient and encounter (patient-view: patient and encounters) are required, else 412."
-    " Every other key that is left out costs the inputs that rest on it, and the card says so."
+    " Every other key that cannot be had costs the inputs that rest on it, and the card says so."
 )
-_FETCHED = (
-    " What is left out is first looked for on the fhirServer of the call, where it is allowed."
-)
-_NOT_FETCHED = " The service reads no FHIR server."
+_FETCHED = " What is left out is read from fhirServer, where this site lists it for you."
+_NOT_FETCHED = " The service reads no FHIR server for you: send every key."
 
 
 def described(service: Offered, hook: str, tenant: Tenant) -> Service:
