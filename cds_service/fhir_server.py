@@ -44,6 +44,13 @@ class _Retry(Retry):
             raise _Trouble("server_unavailable")
         await super().asleep(response)
 
+    def parse_retry_after(self, retry_after: str) -> float:
+        """A date that no clock has is as good as none."""
+        try:
+            return super().parse_retry_after(retry_after)
+        except OverflowError:
+            raise ValueError("Retry-After is no date") from None
+
     def _wanted(self, asked: str) -> float:
         try:
             return self.parse_retry_after(asked)

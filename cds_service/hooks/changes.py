@@ -25,6 +25,7 @@ from cds_service.hooks.wording import (
     INPUTS_GONE,
     OUTCOME_CHANGED,
     SPOKEN_FOR,
+    THRESHOLD_GONE,
     TIMING_CHANGED,
     UNKNOWN,
     listed,
@@ -65,8 +66,8 @@ def _result(before: Said, now: Said, bundle: Bundle) -> Iterator[str]:
             f"Estimated risk: {whole_percent(now.probability)},"
             f" before {whole_percent(before.probability)}"
         )
-    if before.alerted != now.alerted and now.threshold is not None:
-        yield CROSSED[now.alerted]
+    if before.alerted != now.alerted and now.probability is not None:
+        yield CROSSED[now.alerted] if now.threshold is not None else THRESHOLD_GONE
 
 
 def _outcome(said: Said, bundle: Bundle) -> str:
@@ -119,10 +120,9 @@ def _read(before: Said, now: Said) -> Iterator[str]:
 
 def _inputs(before: Said, now: Said, assessment: Assessment, bundle: Bundle) -> Iterator[str]:
     """At most five, those first that weigh most in the present estimate."""
-    if before.values is None:
+    if before.sources is None:  # they are kept of every card: its contents were purged
         yield INPUTS_GONE
-        return
-    if now.values is None:
+    if before.values is None or now.values is None:
         return
     differing = changed_features(before, now, bundle)
     values = dict(zip(CATALOGUE.names, zip(before.values, now.values, strict=True), strict=True))

@@ -146,6 +146,7 @@ CROSSED: Mapping[bool, str] = {
     True: "At or above the threshold now, before below it",
     False: "Below the threshold now, before at or above it",
 }
+THRESHOLD_GONE = "There is no threshold now, and nothing warns; before at or above it"
 INPUTS_GONE = "The inputs of the earlier card are no longer kept"
 UNKNOWN = "not known"
 OUTCOME = "readmission within 30 days"

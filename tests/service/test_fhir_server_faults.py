@@ -100,6 +100,11 @@ FAULTS: dict[str, Fault] = {
         "server_unavailable",
         RETRIED,
     ),
+    "503 until a year that no clock has": (
+        reply(503, FAILED, retry_after=f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT"),
+        "server_unavailable",
+        RETRIED,
+    ),
     "the connection lost in the middle": (cut_off, "server_unavailable", ONCE),
     "nothing": (reply(200, b""), "server_answer_unusable", ONCE),
     "HTML": (reply(200, HTML, kind="text/html"), "server_answer_unusable", ONCE),

@@ -227,6 +227,14 @@ def test_a_purged_card_is_made_anew_under_its_uuid() -> None:
     assert "risk 19 %" in again.card["summary"]
 
 
+def test_a_card_that_never_had_inputs_is_not_said_to_have_lost_them() -> None:
+    calls = stay()
+    calls.call(replace(refused(NOW, "encounter_unknown"), vector=None))
+    assert changes(calls.call(NOW)) == [
+        "Result: scored; before: not scored, the encounter is not among the data that were sent"
+    ]
+
+
 def test_a_change_after_a_purge_says_that_the_inputs_are_gone() -> None:
     calls = stay()
     calls.call(NOW)
@@ -343,6 +351,14 @@ def test_another_threshold_of_the_site_counts_even_so() -> None:
     calls.call(estimated(OPEN, 0.18))
     found = calls.call(estimated(OPEN, 0.18), tenant=alerting(threshold=0.1))
     assert (found.first, found.alerted) == (True, True)
+
+
+def test_a_warning_whose_threshold_was_taken_away_says_so() -> None:
+    calls = Stay(occasion(ASSESSOR.bundle, tenant=alerting(threshold=0.1)))
+    calls.call(NOW)
+    assert changes(calls.call(NOW, tenant=tenant()))[-1] == (
+        "There is no threshold now, and nothing warns; before at or above it"
+    )
 
 
 def test_a_stay_that_has_a_card_is_not_left_without_one_below_the_threshold() -> None:

@@ -84,7 +84,8 @@ async def test_more_than_a_page_is_purged_and_twice_is_nothing(store: Store) -> 
     async with store.database.writing() as connection:
         for _ in range(450):
             row = assessment()
-            await assessments.add(connection, row, store.vault.seal(row["uuid"], CONTENTS))
+            sealed = store.vault.seal(row["uuid"], CONTENTS)
+            assert await assessments.add(connection, row, sealed, after=None)
     assert await purged(store, purging.stored_before(NOW)) == 450
     assert await purged(store, purging.stored_before(NOW)) == 0
     assert len(await links(store)) == 900
