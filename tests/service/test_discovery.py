@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.hooks.discovery import described
+from cds_service.services import offered
+from cds_service.settings import READMISSION
 from fhir_mapping.prefetch import PREFETCH
+from tests.service.answering import tenant
 from tests.service.patients import Json, serving
+from tests.service.trained import SHIPPED
 
 TOKEN = re.compile(r"\{\{(.*?)\}\}")
 ALLOWED = {
@@ -36,6 +41,21 @@ async def test_each_entry_has_what_the_specification_requires_and_nothing_unknow
         assert set(each) == {"hook", "id", "title", "description", "prefetch", "usageRequirements"}
         assert all(each.values())
         assert "FHIR R4" in each["usageRequirements"]
+
+
+@pytest.mark.parametrize(
+    ("servers", "words"),
+    [
+        ((), "The service reads no FHIR server for you"),
+        (("https://ehr.example.org/fhir",), "What is left out is read from fhirServer"),
+    ],
+)
+def test_a_client_is_told_whether_its_fhir_server_is_read(
+    servers: tuple[str, ...], words: str
+) -> None:
+    asking = tenant(fhir_servers=servers)
+    (service,) = offered({READMISSION: SHIPPED}, [asking]).values()
+    assert words in described(service, "patient-view", asking).usage_requirements
 
 
 async def test_every_key_is_offered_and_patient_view_asks_for_no_encounter_by_id(
