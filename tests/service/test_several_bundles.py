@@ -8,7 +8,6 @@ import pytest
 
 from cds_service.app import create_app
 from cds_service.errors import StartRefusedError
-from cds_service.hooks.discovery import described
 from cds_service.services import offered
 from cds_service.settings import Settings
 from cds_service.tenants import Alert, Tenant
@@ -167,18 +166,6 @@ async def test_a_tenant_s_profile_and_rate_reach_its_cards_of_each_service(tmp_p
     }  # fmt: skip
     written = {(row["tenant"], row["service_id"]) for row in rows(tmp_path)}
     assert written == set(cards)
-
-
-@pytest.mark.parametrize(
-    ("servers", "words"),
-    [((), "reads no FHIR server"), (("https://fhir.example/r4",), "looked for on the fhirServer")],
-)
-def test_discovery_says_whether_a_tenant_s_fhir_server_is_read(
-    servers: tuple[str, ...], words: str
-) -> None:
-    client = tenant("west", fhir_servers=servers)
-    service = offered({"a": SHIPPED["points"]}, (client,))["a"]
-    assert words in described(service, "patient-view", client).usage_requirements
 
 
 @pytest.mark.parametrize(
