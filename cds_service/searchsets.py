@@ -92,10 +92,21 @@ def is_whole(pages: Sequence[Searchset], *, count: int | None, counted: bool = F
     sends may have been cut and counted afterwards.
     """
     last = pages[-1]
-    matches = sum(page.matches for page in pages)
     total = max((page.total for page in pages if page.total is not None), default=None)
     full = count is not None and last.matches >= count and not (counted and total is not None)
-    return not last.more and not full and matches >= (total or 0)
+    return not last.more and not full and (not total or _distinct(pages) >= total)
+
+
+def _distinct(pages: Sequence[Searchset]) -> int:
+    """Matches, one that was sent twice counted once: else a page that comes again fills a total."""
+    return len(
+        {
+            bytes(raw)
+            for page in pages
+            for position, raw in page.resources
+            if position not in page.supporting
+        }
+    )
 
 
 def _grave(raw: msgspec.Raw) -> bool:

@@ -28,11 +28,13 @@ from cds_service.hooks.wording import (
     NO_THRESHOLD_YET,
     SET_BY_SITE,
     TOPIC_SYSTEM,
+    UNROUNDED,
     WARNS,
     WHEN,
     listed,
     percent,
     plain,
+    rounded_percent,
 )
 from cds_service.tenants import Alert, Tenant
 from fhir_mapping.extract import FeatureVector
@@ -171,20 +173,28 @@ def _head(scored: Scored, bundle: Bundle, verdict: Verdict) -> Iterator[str]:
         return
     yield f"**{notice}**"
     yield estimate(scored.score, probability, bundle)
-    yield from _threshold(verdict)
+    yield from _threshold(verdict, probability)
     yield from compared
     yield what_moves(scored.score, scored.vector, bundle.manifest.features)
     if scored.baselines:
         yield f"{BESIDE}\n\n{points.table(scored.baselines)}"
 
 
-def _threshold(verdict: Verdict) -> Iterator[str]:
+def _threshold(verdict: Verdict, probability: float) -> Iterator[str]:
     """Whether the card warns and by whose threshold; nothing where the site has no rule."""
     if verdict.threshold is not None:
         sentence = WARNS if verdict.warns else INFORMS
-        yield sentence.format(percent(verdict.threshold), _origin(verdict.rule))
+        said = sentence.format(percent(verdict.threshold), _origin(verdict.rule))
+        yield said + _where_rounding_hides_it(verdict, probability, verdict.threshold)
     elif verdict.rule.per_day is not None:
         yield NO_THRESHOLD_YET
+
+
+def _where_rounding_hides_it(verdict: Verdict, probability: float, threshold: float) -> str:
+    """The shown whole percent may lie on the other side of the threshold than the estimate does."""
+    if (rounded_percent(probability) >= 100 * threshold) == verdict.warns:
+        return ""
+    return UNROUNDED.format(100 * probability, 100 * threshold)
 
 
 def _origin(rule: Alert) -> str:

@@ -138,7 +138,7 @@ async def _stored(
             patient_id=occasion.patient_id,
             encounter_id=assessment.encounter_id,
         )
-        recent = await _recent(occasion, store)
+        recent = await _recent(assessment, occasion, store)
         shown = showing(assessment, occasion, earlier=earlier, recent=recent)
         row = row_of(call, assessment, occasion, shown) | {"duration_ms": _ms_since(started)}
         contents = contents_of(assessment, shown.card)
@@ -148,13 +148,17 @@ async def _stored(
                 return shown, row
 
 
-async def _recent(occasion: Occasion, store: Store) -> Showings:
-    """The recent stays, where a capacity is the rule."""
+async def _recent(assessment: Assessment, occasion: Occasion, store: Store) -> Showings:
+    """The recent stays, where a capacity is the rule and there is something to hold against it."""
     tenant, service_id = occasion.tenant, occasion.service_id
-    if tenant.alert(service_id).per_day is None:
+    if tenant.alert(service_id).per_day is None or not isinstance(assessment, Scored):
         return ()
-    since = occasion.at - WINDOW
-    return await store.first_probabilities(tenant.name, service_id=service_id, since=since)
+    return await store.first_probabilities(
+        tenant.name,
+        service_id=service_id,
+        bundle=occasion.bundle.digest,
+        since=occasion.at - WINDOW,
+    )
 
 
 def _ms_since(started: float) -> float:

@@ -62,7 +62,7 @@ def showing(
     `earlier`: the card that the stay has already. `recent`: when each stay of the last
     alerts.WINDOW was first scored and its probability; needed only for a rule of capacity.
     """
-    kept = earlier.row["threshold"] if earlier else None
+    kept = _kept(earlier, occasion)
     rule = occasion.tenant.alert(occasion.service_id)
     found = verdict(assessment, rule, recent=recent, at=occasion.at, kept=kept)
     if occasion.tenant.silent:
@@ -72,6 +72,14 @@ def showing(
     if found.withheld:
         return _nothing(occasion, found)
     return _new(card_of(assessment, occasion, found).wire(), found)
+
+
+def _kept(earlier: Shown | None, occasion: Occasion) -> float | None:
+    """The threshold that the stay was first held against; of another bundle it is on another scale."""
+    if earlier is None or earlier.row["bundle_digest"] != occasion.bundle.digest:
+        return None
+    threshold: float | None = earlier.row["threshold"]
+    return threshold
 
 
 def _nothing(occasion: Occasion, found: Verdict) -> Showing:

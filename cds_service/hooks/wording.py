@@ -131,6 +131,7 @@ BY_WEIGHING = (
     "which is this site's weighing: a missed outcome counts as much as {:g} follow-ups that were"
     " not needed"
 )
+UNROUNDED = " To the hundredth, the estimate is {:.2f} % and the threshold {:.2f} %."
 NO_THRESHOLD_YET = (
     "**No threshold yet:** it is worked out from the stays of the last 28 days, and those seen so far"
     " are too few. Until then nothing warns."

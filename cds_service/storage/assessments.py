@@ -85,13 +85,15 @@ async def by_uuid(connection: AsyncConnection, uuid: str) -> Stored | None:
 
 
 async def first_probabilities(
-    connection: AsyncConnection, tenant: str, *, service_id: str, since: datetime
+    connection: AsyncConnection, tenant: str, *, service_id: str, bundle: str, since: datetime
 ) -> list[tuple[datetime, float]]:
-    """When and with which probability each stay was first scored, of those first scored since."""
+    """When and with which probability each stay was first scored by the bundle of that digest, of
+    those first scored since."""
     a, earlier = ASSESSMENT.c, ASSESSMENT.alias()
     before = exists().where(
         earlier.c.tenant == tenant,
         earlier.c.service_id == service_id,
+        earlier.c.bundle_digest == bundle,
         earlier.c.encounter_id == a.encounter_id,
         earlier.c.probability.is_not(None),
         earlier.c.id < a.id,
@@ -99,6 +101,7 @@ async def first_probabilities(
     found = await connection.execute(
         select(a.created_at, a.probability)
         .where(a.tenant == tenant, a.service_id == service_id, a.created_at >= since)
+        .where(a.bundle_digest == bundle)
         .where(a.probability.is_not(None), a.encounter_id.is_not(None), ~before)
         .order_by(a.id)
     )

@@ -62,12 +62,13 @@ class Store:
         return Shown(found.row, self._contents(found)) if found else None
 
     async def first_probabilities(
-        self, tenant: str, *, service_id: str, since: datetime
+        self, tenant: str, *, service_id: str, bundle: str, since: datetime
     ) -> list[tuple[datetime, float]]:
-        """When and with which probability each stay was first scored, of those first scored since."""
+        """When and with which probability each stay was first scored by the bundle of that digest,
+        of those first scored since."""
         async with self.database.reading() as connection:
             return await assessments.first_probabilities(
-                connection, tenant, service_id=service_id, since=since
+                connection, tenant, service_id=service_id, bundle=bundle, since=since
             )
 
     async def cards_of(

@@ -137,6 +137,25 @@ def test_at_the_threshold_it_warns() -> None:
     assert not shown(0.1799, threshold=0.18).alerted
 
 
+@pytest.mark.parametrize(
+    ("probability", "threshold", "said"),
+    [
+        (0.2999, 0.30, "the estimate is 29.99 % and the threshold 30.00 %"),
+        (0.2049, 0.2045, "the estimate is 20.49 % and the threshold 20.45 %"),
+        (0.2901, 0.30, ""),
+        (0.31, 0.30, ""),
+        (0.30, 0.30, ""),
+    ],
+)
+def test_where_rounding_hides_the_side_of_the_threshold_the_card_has_more_digits(
+    probability: float, threshold: float, said: str
+) -> None:
+    card = shown(probability, threshold=threshold).card
+    assert card is not None
+    assert ("To the hundredth" in card["detail"]) is bool(said)
+    assert said in card["detail"]
+
+
 def test_a_site_may_want_no_card_below_and_the_row_says_what_was_decided() -> None:
     found = shown(0.17, threshold=0.18, below="none")
     assert (found.card, found.cards) == (None, [])

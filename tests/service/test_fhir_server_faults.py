@@ -471,6 +471,18 @@ async def test_observations_are_asked_from_the_day_before_the_stay_began(
     assert fake.of("vitals") == []
 
 
+async def test_a_page_that_comes_twice_does_not_fill_the_total(
+    fake: FhirFake, tmp_path: Path
+) -> None:
+    link = next_link(f"{fake.base}/Condition?page=2")
+    page = searchset(condition("I50.9"), condition("I10"), total=4)
+    fake.faults["conditions"] = [reply(200, page | link), reply(200, page)]
+    async with reading(tmp_path, fake.base) as http:
+        card = await card_of(http, asking(fake, token=TOKEN))
+    assert len(fake.of("conditions")) == 2
+    assert source(card) == "partial"
+
+
 # a search that contradicts a read
 @pytest.mark.parametrize(
     ("found", "state"),

@@ -462,6 +462,11 @@ async def test_a_stay_called_often_counts_once_in_the_capacity(url: str, tmp_pat
     ) as http:
         cards = [await card_of(http, each) for each in sent]
     store = opened(url)
-    counted = await store.first_probabilities("dev", service_id=READMISSION, since=START - WINDOW)
+    counted = await store.first_probabilities(
+        "dev",
+        service_id=READMISSION,
+        bundle=facts(cards[0])["bundle_digest"],
+        since=START - WINDOW,
+    )
     await store.close()
     assert [share for _, share in counted] == [facts(cards[n])["probability"] for n in (0, 3)]

@@ -59,7 +59,9 @@ WRITES: dict[str, Callable[[Store], Any]] = {
 READS: dict[str, Callable[[Store], Any]] = {
     "shown": lambda store: store.shown("n", service_id="s", patient_id="p", encounter_id="e"),
     "cards": lambda store: store.cards_of("n", service_id="s", card_uuids=["c"]),
-    "probabilities": lambda store: store.first_probabilities("n", service_id="s", since=now()),
+    "probabilities": lambda store: store.first_probabilities(
+        "n", service_id="s", bundle="b", since=now()
+    ),
     "heads": lambda store: store.heads(),
 }
 TABLES = ("assessment", "feedback", "spent_token", "audit_head")

@@ -94,6 +94,9 @@ async def test_contents_that_no_key_opens_are_none(store: Store, url: str) -> No
     assert found.contents is None
 
 
+BUNDLE = "b" * 64
+
+
 async def test_a_stay_counts_once_and_at_its_first_probability(store: Store) -> None:
     before = await add(store, encounter_id="before", created_at=moment(-10))
     await add(store, encounter_id="before", created_at=moment(5))
@@ -101,11 +104,20 @@ async def test_a_stay_counts_once_and_at_its_first_probability(store: Store) -> 
     await add(store, encounter_id=None)
     later = await add(store, encounter_id="unscored", probability=0.2, silent=True)
     points = await add(store, encounter_id="points", probability=None)
-    found = await store.first_probabilities("north", service_id=SERVICE, since=moment(0))
+    found = await store.first_probabilities(
+        "north", service_id=SERVICE, bundle=BUNDLE, since=moment(0)
+    )
     assert found == [(later["created_at"], 0.2)]
-    every = await store.first_probabilities("north", service_id=SERVICE, since=moment(-10))
+    every = await store.first_probabilities(
+        "north", service_id=SERVICE, bundle=BUNDLE, since=moment(-10)
+    )
     assert every[0] == (before["created_at"], before["probability"])
     assert points["created_at"] not in dict(every)
+    other = await add(store, encounter_id="before", bundle_digest="c" * 64)
+    scored = await store.first_probabilities(
+        "north", service_id=SERVICE, bundle="c" * 64, since=moment(-10)
+    )
+    assert scored == [(other["created_at"], other["probability"])]  # of its own scale alone
 
 
 async def test_a_card_leads_to_the_assessment_that_showed_it_first(store: Store) -> None:
@@ -177,7 +189,9 @@ async def sees_its_own(
         assert (found.row["uuid"] if found else None) == (rows[-1]["uuid"] if rows else None)
         known = await store.cards_of(tenant, service_id=SERVICE, card_uuids=[card])
         assert known == ({card: rows[0]["uuid"]} if rows else {})
-    probabilities = await store.first_probabilities(tenant, service_id=SERVICE, since=moment(-999))
+    probabilities = await store.first_probabilities(
+        tenant, service_id=SERVICE, bundle=BUNDLE, since=moment(-999)
+    )
     assert sorted(p for _, p in probabilities) == sorted(0.1 + stay for stay in stays)
     links = {head.tenant: head.number for head in await store.heads()}
     assert links.get(tenant, 0) == 2 * sum(map(len, stays.values()))
