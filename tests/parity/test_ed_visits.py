@@ -72,6 +72,7 @@ def reason_of(assessment: Assessment) -> str | None:
     return assessment.reason if isinstance(assessment, NotScored) else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["triage", "ed_departure"])
 @pytest.mark.parametrize(("name", "visits"), SETS)
 def test_training_and_service_agree_on_every_visit(

@@ -133,6 +133,7 @@ def _with_bundles(request: dict[str, Any], change: dict[str, Any]) -> dict[str, 
     return request | {"prefetch": prefetch}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [turned, repeated, with_a_link_to_itself, without_total])
 @pytest.mark.parametrize(("name", "stays"), [*SETS, LARGE_SAMPLE])
 def test_how_the_answer_is_written_changes_nothing(
@@ -183,6 +184,7 @@ def records_of(folder: Folder, patients: int) -> Iterator[list[bytes]]:
     yield [json.dumps(each).encode() + b"\n" for each in folder.shared.values()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [as_ndjson, as_pages, as_bundles, as_packed_bundles])
 @pytest.mark.parametrize(("name", "patients"), [*SETS, LARGE_SAMPLE])
 def test_how_the_export_is_written_changes_nothing(

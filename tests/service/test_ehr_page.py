@@ -163,6 +163,7 @@ def test_a_discharge_draws_the_card(page: Page) -> None:
     page.screenshot(path=SCREENSHOT, full_page=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("button", ["Discharge", "Open chart"])
 def test_markup_of_the_record_is_shown_as_text(page: Page, button: str) -> None:
     choose(page, "hostile-text")
@@ -177,6 +178,7 @@ def test_markup_of_the_record_is_shown_as_text(page: Page, button: str) -> None:
     assert not [each for each in targets if "attacker" in each or each.startswith("javascript")]
 
 
+@pytest.mark.slow
 def test_a_stay_in_progress_is_of_today(page: Page) -> None:
     choose(page, "in-progress")
     expect(page.locator("#stay")).to_contain_text("still in hospital")
@@ -213,6 +215,7 @@ def test_an_override_is_fed_back_with_reason_and_comment(page: Page) -> None:
     expect(card.locator("form [role=status]")).to_contain_text("Overridden")
 
 
+@pytest.mark.slow
 def test_an_override_needs_no_reason(page: Page) -> None:
     card = discharged(page, "hospice")
     card.get_by_text("Override", exact=True).click()
@@ -222,6 +225,7 @@ def test_an_override_needs_no_reason(page: Page) -> None:
     assert "overrideReason" not in told.value.request.post_data_json["feedback"][0]
 
 
+@pytest.mark.slow
 def test_feedback_that_fails_can_be_sent_again(page: Page) -> None:
     card = discharged(page, "oncology")
     page.route(f"{SERVICE}/feedback", lambda route: route.abort())
@@ -231,6 +235,7 @@ def test_feedback_that_fails_can_be_sent_again(page: Page) -> None:
     expect(button).to_be_enabled()
 
 
+@pytest.mark.slow
 def test_a_smart_link_is_shown_and_not_followed(page: Page) -> None:
     page.goto("/")
     drawn = page.evaluate(
@@ -244,6 +249,7 @@ def test_a_smart_link_is_shown_and_not_followed(page: Page) -> None:
     assert drawn == "<li><span>Inputs (opens as a SMART app inside an EHR)</span></li>"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["newborn", "hospice", "transferred"])
 def test_who_is_not_scored_gets_a_card_without_points(page: Page, name: str) -> None:
     choose(page, name)
@@ -252,6 +258,7 @@ def test_who_is_not_scored_gets_a_card_without_points(page: Page, name: str) -> 
     expect(page.locator("article.card table")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_an_error_of_the_service_is_drawn(page: Page) -> None:
     choose(page, "elective-knee")
     page.route(SERVICE, lambda route: route.continue_(post_data='{"hook": "encounter-discharge"}'))
@@ -261,6 +268,7 @@ def test_an_error_of_the_service_is_drawn(page: Page) -> None:
     expect(page.locator("#status")).to_contain_text("with an error (HTTP 4")
 
 
+@pytest.mark.slow
 def test_a_service_out_of_reach_is_said(page: Page) -> None:
     choose(page, "elective-knee")
     page.route(SERVICE, lambda route: route.abort())
@@ -269,6 +277,7 @@ def test_a_service_out_of_reach_is_said(page: Page) -> None:
     expect(page.locator("#discharge")).to_be_enabled()
 
 
+@pytest.mark.slow
 def test_the_keyboard_is_enough(page: Page) -> None:
     choose(page, "margaret-heart-failure")
     page.locator("input[name=patient]:checked").focus()
@@ -281,6 +290,7 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     expect(page.locator("article.card")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_card_markdown_becomes_elements_and_nothing_else(page: Page) -> None:
     page.goto("/")
     drawn = page.evaluate(

@@ -48,7 +48,7 @@ OTHER_REASONS = {
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("folder", SETS)
+@pytest.mark.parametrize("folder", list(SETS)[:2])
 async def test_a_sample_of_stays(folder: str, data_dir: Path, tmp_path: Path) -> None:
     played = await play(islice(requests_of(data_dir / folder), SAMPLE), tmp_path)
     assert sum(played.values()) == SAMPLE

@@ -128,7 +128,13 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-@pytest.mark.parametrize("case", FAULTS)
+SOME = [
+    pytest.param(case, marks=[pytest.mark.slow] if number % 5 else [])
+    for number, case in enumerate(FAULTS)
+]
+
+
+@pytest.mark.parametrize("case", SOME)
 async def test_an_optional_key_is_not_read_and_the_card_says_why(
     case: str, fake: FhirFake, tmp_path: Path
 ) -> None:
@@ -142,6 +148,7 @@ async def test_an_optional_key_is_not_read_and_the_card_says_why(
     assert "zwitscher" not in str(card)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["patient", "encounter"])
 @pytest.mark.parametrize("case", FAULTS)
 async def test_a_required_key_is_412_with_its_name_and_nothing_else_is_asked(
@@ -159,6 +166,7 @@ async def test_a_required_key_is_412_with_its_name_and_nothing_else_is_asked(
     assert len(fake.of(key)) == times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [hang, drip], ids=["silence", "a byte at a time"])
 async def test_when_the_budget_is_spent_what_has_come_counts(
     fault: Reply, fake: FhirFake, tmp_path: Path
@@ -173,6 +181,7 @@ async def test_when_the_budget_is_spent_what_has_come_counts(
     assert source(card, "Observation") == source(card, "Encounter") == "read"
 
 
+@pytest.mark.slow
 async def test_a_page_that_came_before_the_budget_was_spent_counts_as_part(
     fake: FhirFake, tmp_path: Path
 ) -> None:
@@ -212,6 +221,7 @@ def in_a_while() -> str:
     return format_datetime(datetime.now(UTC) + timedelta(seconds=4), usegmt=True)  # noqa: TID251 - the server's own clock
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", [lambda: "1", in_a_while], ids=["seconds", "HTTP date"])
 async def test_a_busy_server_is_asked_again_when_it_says(
     asked: Callable[[], str], fake: FhirFake, tmp_path: Path
@@ -264,6 +274,7 @@ LINKS: dict[str, Callable[[str], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", LINKS)
 async def test_a_link_that_leads_elsewhere_is_not_followed(
     case: str, fake: FhirFake, port: Loopback, tmp_path: Path
@@ -287,6 +298,7 @@ async def test_pages_that_lead_in_a_circle_are_left(fake: FhirFake, tmp_path: Pa
     assert [len(fake.of(key)) for key in ("conditions", "second", "third")] == [1, 1, 1]
 
 
+@pytest.mark.slow
 async def test_pages_without_end_are_left(fake: FhirFake, tmp_path: Path) -> None:
     def page(number: int) -> Reply:
         link = next_link(f"{fake.base}/Condition?key=endless&page={number + 1}")
@@ -315,6 +327,7 @@ async def test_more_than_the_service_accepts_is_not_read(fake: FhirFake, tmp_pat
     assert noticed(card, "server_answer_too_large")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("filling", "state"), [(10, "read"), (200_000, "not_read")])
 async def test_a_compressed_answer_counts_as_long_as_it_is_unpacked(
     filling: int, state: str, fake: FhirFake, tmp_path: Path

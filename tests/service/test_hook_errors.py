@@ -288,6 +288,7 @@ async def test_what_is_strange_but_readable_is_answered(case: str, tmp_path: Pat
     assert len(answer.json()["cards"]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [50, 400, 900, 980, 1000, 1100, 50_000])
 @pytest.mark.parametrize("member", ["text", "valueQuantity", "component"])
 async def test_nesting_inside_a_resource_is_never_a_5xx(

@@ -380,6 +380,7 @@ async def test_the_stay_is_found_at_the_server_where_the_hook_names_none(
 
 
 # full prefetch, none, or any part of it: one vector
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.json")))
 async def test_it_makes_no_difference_by_which_way_a_record_comes(
     name: str, port: Loopback, tmp_path: Path

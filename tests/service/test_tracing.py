@@ -82,6 +82,7 @@ def test_without_a_provider_a_step_runs_as_it_is() -> None:
         assert not trace.get_current_span().is_recording()
 
 
+@pytest.mark.slow
 def test_without_the_sdk_a_call_is_answered(tmp_path: Path) -> None:
     """In a process of its own, since here the SDK is imported already."""
     done = subprocess.run(
