@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,11 +11,12 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import msgspec
 import psutil
 
 from tests.service.requests import EXAMPLES
@@ -25,8 +27,7 @@ URL = "/cds-services/readmission-risk"
 _EXAMPLE = "margaret-heart-failure"
 _PATIENCE_S = 60.0
 _BEAT_S = 0.02
-_TIMEOUT = httpx.Timeout(_PATIENCE_S)
-_UNLIMITED = httpx.Limits(max_connections=None, max_keepalive_connections=50)
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Load:
     async def _send(self) -> None:
         started = time.monotonic()
         async with (
-            httpx.AsyncClient(base_url=self._base, timeout=_TIMEOUT, limits=_UNLIMITED) as http,
+            _Connections(self._base) as http,
             asyncio.TaskGroup() as tasks,
         ):
             for number in range(self._number):
@@ -130,18 +131,74 @@ class Load:
     def _answered(self) -> int:
         return sum(call.status is not None for call in self._calls)
 
-    async def _keep(self, http: httpx.AsyncClient) -> None:
+    async def _keep(self, http: "_Connections") -> None:
         self._calls.append(await _call(http))
 
 
-async def _call(http: httpx.AsyncClient) -> Call:
+class _Connections:
+    """The least of an HTTP client, kept alive: the machine's time is for the service."""
+
+    def __init__(self, base: str) -> None:
+        self._host, self._port = base.removeprefix("http://").split(":")
+        self._idle: list[_Connection] = []
+
+    async def post(self, path: str, body: bytes) -> tuple[int, bytes] | None:
+        """Status and body; None where the connection broke."""
+        head = f"POST {path} HTTP/1.1\r\nhost: {self._host}\r\ncontent-length: {len(body)}\r\n\r\n"
+        connection: _Connection | None = None
+        try:
+            connection = await self._connection()
+            answer = await connection.exchange(head.encode() + body)
+        except (OSError, EOFError):
+            if connection:
+                connection.writer.close()
+            return None
+        self._idle.append(connection)
+        return answer
+
+    async def _connection(self) -> "_Connection":
+        while self._idle:
+            kept = self._idle.pop()
+            if not kept.reader.at_eof():
+                return kept
+            kept.writer.close()
+        return _Connection(*await asyncio.open_connection(self._host, self._port))
+
+    async def __aenter__(self) -> "_Connections":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for each in self._idle:
+            each.writer.close()
+            with suppress(OSError):
+                await each.writer.wait_closed()
+
+
+@dataclass(frozen=True)
+class _Connection:
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def exchange(self, request: bytes) -> tuple[int, bytes]:
+        self.writer.write(request)
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        (length,) = _LENGTH.findall(head)
+        return int(head[9:12]), await self.reader.readexactly(int(length))
+
+
+class _Answer(msgspec.Struct):
+    cards: list[msgspec.Raw]
+
+
+async def _call(http: _Connections) -> Call:
     instance, started = str(uuid.uuid4()), time.monotonic()
-    try:
-        answer = await http.post(URL, content=_body(instance))
-    except httpx.TransportError:
-        return Call(instance, None, 0, time.monotonic() - started)
-    cards = len(answer.json()["cards"]) if answer.status_code == 200 else 0
-    return Call(instance, answer.status_code, cards, time.monotonic() - started)
+    answer = await http.post(URL, _body(instance))
+    seconds = time.monotonic() - started
+    if answer is None:
+        return Call(instance, None, 0, seconds)
+    status, body = answer
+    cards = len(msgspec.json.decode(body, type=_Answer).cards) if status == 200 else 0
+    return Call(instance, status, cards, seconds)
 
 
 def _body(instance: str) -> bytes:
