@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.operator import Operator, filled, operator
+from tests.service.operating import Operator, filled, operator
 from tests.service.requests import now
 from tests.service.stored import KEY, add, opened
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.operator import Operator, filled, operator
+from tests.service.operating import Operator, filled, operator
 from tests.service.stored import add, comment, opened
 
 pytestmark = pytest.mark.slow

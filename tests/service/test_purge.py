@@ -11,7 +11,7 @@ from cds_service.storage import assessments, purging
 from cds_service.storage.chain import digest_of
 from cds_service.storage.purging import Selection
 from cds_service.storage.store import Store
-from tests.service.operator import Operator, filled, operator
+from tests.service.operating import Operator, filled, operator
 from tests.service.stored import CONTENTS, add, assessment, comment, moment
 from tests.service.tampering import execute, found, links
 

@@ -11,7 +11,7 @@ from cds_service.governance.replay import replay
 from fhir_mapping.catalogue import CATALOGUE
 from model.bundle import load_bundle
 from model.scoring import TrainedScorer, Value
-from tests.service.operator import NAMES, POINTS, Operator, filled, operator
+from tests.service.operating import NAMES, POINTS, Operator, filled, operator
 from tests.service.stored import assessment
 from tests.service.trained import trained_bundle
 

@@ -15,7 +15,7 @@ from cds_service.cli import app, settings_from
 from cds_service.errors import StartRefusedError
 from cds_service.serving import check, environment_of
 from cds_service.settings import Settings
-from tests.service.operator import POINTS
+from tests.service.operating import POINTS
 from tests.service.stored import KEY
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ from cds_service.app import create_app
 from cds_service.errors import StoreUnavailableError
 from cds_service.settings import Settings
 from cds_service.storage.store import Store
-from tests.service.operator import POINTS
+from tests.service.operating import POINTS
 from tests.service.patients import URL, call, condition, database, now, patient, searchset
 from tests.service.stored import CONTENTS, KEY, add, assessment, entry, opened
 from tests.service.tampering import links
