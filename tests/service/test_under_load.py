@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import select
 
 from cds_service.storage.tables import ASSESSMENT
+from tests.service.conftest import POSTGRES
 from tests.service.loading import Call, Load, Served, served
 from tests.service.stored import opened
 
@@ -28,6 +29,8 @@ GROWTH = 20 * 1024 * 1024
 """Bytes that a worker may grow between its share of the first ten seconds and the end."""
 
 
+# Several workers share PostgreSQL in a hospital; on SQLite they take turns to write.
+@pytest.mark.parametrize("url", [POSTGRES], indirect=True)
 async def test_fifty_requests_a_second_for_a_minute(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
