@@ -18,7 +18,7 @@ Algorithm = Literal[
 class Settings(BaseSettings):
     """What a site chooses. Command line options of `readmit serve` win over the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="READMIT_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="READMIT_", frozen=True, extra="forbid")
 
     host: str = Field(
         "127.0.0.1", description="Address to listen on; beyond loopback only with tenants."

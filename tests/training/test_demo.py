@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.settings import READMISSION
 from fhir_mapping.catalogue import CATALOGUE
 from model import load_bundle
 from tests.conftest import ROOT
@@ -35,7 +36,7 @@ async def test_the_small_demonstration_ends_in_a_bundle_that_says_what_it_is(
     assert str(tmp_path) not in card
     report = json.loads((out / "run" / "evaluate" / "evaluation.json").read_bytes())
     assert report["cohort"]["synthetic"] is True
-    async with running(tmp_path, bundle=out / "bundle") as http:
+    async with running(tmp_path, bundles={READMISSION: out / "bundle"}) as http:
         answer = await http.post(URL, json=example("margaret-heart-failure"))
     facts = answer.json()["cards"][0]["extension"]["org.readmit.readmission"]
     assert (facts["outcome"], facts["bundle_digest"]) == ("scored", bundle.digest)
