@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     )
     database: str = Field(
         "sqlite+aiosqlite:///readmit.sqlite",
-        description="SQLAlchemy URL of the assessment store: SQLite or PostgreSQL.",
+        description="SQLAlchemy URL of the assessment store: SQLite, or PostgreSQL for several workers.",
     )
     storage_keys: tuple[SecretStr, ...] = Field(
         (),

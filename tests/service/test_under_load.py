@@ -24,12 +24,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.load]
 RATE, WORKERS = 50, 2
 GENTLE = 20
 """Requests a second where the end is the matter: a busy machine keeps up and need not drain long."""
-MINUTE_S, SETTLED = 60.0, 500
-GROWTH = 20 * 1024 * 1024
-"""Bytes that a worker may grow between its share of the first ten seconds and the end."""
+MINUTE_S, SETTLED = 60.0, 1500
+GROWTH = 32 * 1024 * 1024
+"""Bytes that a worker may grow in the second half: a leak of a third of each request is more."""
 
 
-# Several workers share PostgreSQL in a hospital; on SQLite they take turns to write.
+# Several workers share PostgreSQL in a hospital; on SQLite they fall behind (docs/how-to/operate.md).
 @pytest.mark.parametrize("url", [POSTGRES], indirect=True)
 async def test_fifty_requests_a_second_for_a_minute(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
