@@ -46,8 +46,7 @@ def what_moves(score: Score, vector: FeatureVector, taken: Collection[str]) -> s
     `taken`: the features that the network takes; the value of no other one is shown.
     """
     shown = largest(score)
-    named = ((map(plain, concept(each.concept, vector, taken)), each.amount) for each in shown)
-    lines = [moved(*words, amount) for words, amount in named]
+    lines = [_line(*concept(each.concept, vector, taken), each.amount) for each in shown]
     others = sum(each.amount for each in score.contributions) - sum(e.amount for e in shown)
     rest = (
         f"- All other inputs together ({others:+.2f}), not attributed ({score.not_attributed:+.3f})"
@@ -72,6 +71,10 @@ def estimate_facts(score: Score) -> dict[str, Any]:
         "contributions": shown or None,
         "not_attributed": round(score.not_attributed, 4),
     }
+
+
+def _line(name: str, shown: str, amount: float) -> str:
+    return moved(plain(name), plain(shown), amount)
 
 
 def concept(name: str, vector: FeatureVector, taken: Collection[str]) -> tuple[str, str]:
