@@ -8,7 +8,7 @@ from typing import Any
 
 from cds_service.hooks.points import TITLES
 from cds_service.hooks.wording import whole_percent
-from cds_service.smart.view.drawing import Scale, scale_of
+from cds_service.smart.view.drawing import Scale, anchor, scale_of
 from cds_service.smart.view.result import shown_time
 from cds_service.smart.view.stored import Stored
 from cds_service.smart.view.words import HOOKS
@@ -27,6 +27,11 @@ class Point:
     label: str
     hollow: bool
     here: bool
+
+    @property
+    def anchor(self) -> str:
+        """How its label is aligned."""
+        return anchor(self.left)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class MovedGroup:
-    """The bars of one group; `small` are those too small for one of their own."""
+    """The bars of one group; `small`: name and amount of those too small for one of their own."""
 
     title: str
     subtotal: str
@@ -61,6 +61,17 @@ class Moves:
     end: End
     groups: tuple[MovedGroup, ...]
     rest: Moved
+
+    @property
+    def reasons(self) -> tuple[tuple[str, str], ...]:
+        """What may be changed, and why we say so."""
+        bars = (each for group in self.groups for each in group.bars)
+        return tuple((each.name, each.may_change) for each in bars if each.may_change)
+
+    @property
+    def small(self) -> tuple[tuple[str, str], ...]:
+        """What moves it too little for a bar of its own."""
+        return tuple(each for group in self.groups for each in group.small)
 
 
 def moves_of(stored: Stored) -> Moves | None:

@@ -85,6 +85,7 @@ def page(view: PageView) -> str:
         differing=differing(view.before, stored) if view.before else None,
         row=stored.row,
         about=_about(stored),
+        row_loaded=stored.bundle is not None,
         limits=stored.words.limits,
         reasons=OVERRIDE_REASONS,
         longest_comment=LONGEST_COMMENT,

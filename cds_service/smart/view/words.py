@@ -61,6 +61,10 @@ HOOKS: Mapping[str, str] = {
     "encounter-start": "at the beginning of a visit",
     "smart": "asked for in this app",
 }
+MARK_IS = (
+    "A mark speaks of the value, not of the risk: a changed value is no proof of another outcome."
+)
+INPUTS_NOT_COMPARED = "The inputs of one of the two are no longer kept, so they are not compared."
 NOTHING_CHANGED = "No input differs."
 TASKS: Mapping[str, str] = {
     "readmission_30d": "30-day readmission",
