@@ -34,6 +34,7 @@ from cds_service.observability import (
 )
 from cds_service.services import offered
 from cds_service.settings import Settings
+from cds_service.smart.app import smart_app
 from cds_service.storage.store import Store
 from cds_service.storage.vault import Vault
 from cds_service.tracing import OURS_ALONE
@@ -49,7 +50,8 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     store, http = Store(settings.database, Vault(settings.storage_keys)), outgoing_client()
     clients = clients_of(settings, tenants, store=store, http=http)
     services = offered(settings.bundles, tenants, critical_outcome=settings.critical_outcome)
-    state = ServiceState(settings, tenants, services, store, http, clients, clock)
+    smart = smart_app(settings, tenants, services.values(), store=store, http=http)
+    state = ServiceState(settings, tenants, services, store, http, clients, smart, clock)
     configure_logging(settings.log_level)
     app = FastAPI(
         title="Readmit",

@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from cds_service.errors import BodyTooLargeError, UnknownServiceError, UnsupportedEncodingError
 from cds_service.services import Offered
 from cds_service.settings import Settings
+from cds_service.smart.app import SmartApp
 from cds_service.storage.store import Store
 from cds_service.tenants import Tenant
 from cds_service.trust.clients import Clients
@@ -32,6 +33,7 @@ class ServiceState:
     store: Store
     http: httpx.AsyncClient
     clients: Clients
+    smart: SmartApp
     clock: Clock
     assessing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_AT_ONCE))
 
