@@ -15,11 +15,10 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from joserfc.util import urlsafe_b64encode
 
+from cds_service.tenants import DEV_CLIENT, DEV_USER
 from cds_service.web.ehr_server.issued import Issued
 
 Json = dict[str, Any]
-CLIENT_ID: Final = "readmit"
-USER: Final = "Practitioner/example-clinician"
 _TOKEN_LIFETIME: Final = timedelta(minutes=10)
 _OFFLINE: Final = frozenset(("offline_access", "online_access"))
 
@@ -41,10 +40,6 @@ class Open:
     nonce: str | None = None
 
 
-def _for(**lifetime: float) -> Any:
-    return field(default_factory=lambda: Issued[Open](timedelta(**lifetime)))
-
-
 @dataclass
 class Authorization:
     """`base`: the FHIR server, and `iss`. `auth`: where this server's own addresses start."""
@@ -52,10 +47,10 @@ class Authorization:
     base: str
     auth: str
     redirect_uri: str
-    launches: Issued[Open] = _for(minutes=10)
-    codes: Issued[Open] = _for(minutes=1)
-    accesses: Issued[Open] = _for(seconds=_TOKEN_LIFETIME.total_seconds())
-    refreshes: Issued[Open] = _for(hours=8)
+    launches: Issued[Open] = field(default_factory=lambda: Issued(timedelta(minutes=10)))
+    codes: Issued[Open] = field(default_factory=lambda: Issued(timedelta(minutes=1)))
+    accesses: Issued[Open] = field(default_factory=lambda: Issued(_TOKEN_LIFETIME))
+    refreshes: Issued[Open] = field(default_factory=lambda: Issued(timedelta(hours=8)))
 
     @cached_property
     def key(self) -> RSAKey:
@@ -84,7 +79,7 @@ class Authorization:
 
     def check_app(self, asked: Mapping[str, str]) -> None:
         """Raises RefusedAppError where the browser must not be sent back."""
-        if asked.get("client_id") != CLIENT_ID:
+        if asked.get("client_id") != DEV_CLIENT:
             raise RefusedAppError("client_id")
         if asked.get("redirect_uri") != self.redirect_uri:
             raise RefusedAppError("redirect_uri")
@@ -148,11 +143,11 @@ class Authorization:
     def _id_token(self, granted: Open, now: datetime) -> str:
         claims = {
             "iss": self.base,
-            "sub": USER,
-            "aud": CLIENT_ID,
+            "sub": DEV_USER,
+            "aud": DEV_CLIENT,
             "iat": int(now.timestamp()),
             "exp": int((now + _TOKEN_LIFETIME).timestamp()),
-            "fhirUser": f"{self.base}/{USER}",
+            "fhirUser": f"{self.base}/{DEV_USER}",
         }
         said = claims | ({"nonce": granted.nonce} if granted.nonce else {})
         return jwt.encode({"alg": "RS256", "kid": self.key.kid}, said, self.key)
