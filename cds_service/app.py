@@ -38,11 +38,16 @@ from cds_service.smart.app import smart_app
 from cds_service.smart.pages import problem_page
 from cds_service.smart.problems import SmartProblemError
 from cds_service.smart.routes import router as smart_router
+from cds_service.smart.routes_act import router as act_router
+from cds_service.smart.routes_page import router as page_router
 from cds_service.storage.store import Store
 from cds_service.storage.vault import Vault
 from cds_service.tracing import OURS_ALONE
 from cds_service.trust.clients import clients_of
 from cds_service.trust.start import tenants_of
+from cds_service.web.ehr_server.charts import Charts
+from cds_service.web.ehr_server.routes import ehr_server_router
+from cds_service.web.gallery import Gallery
 from cds_service.web.routes import ehr_page_router
 from fhir_mapping.catalogue import CATALOGUE
 
@@ -67,10 +72,13 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.include_router(router)
     app.include_router(feedback_router)
     app.include_router(probes.router)
-    app.include_router(smart_router)
+    for each in (smart_router, page_router, act_router):
+        app.include_router(each)
     app.include_router(description_router(state.services.values(), settings))
     if settings.dev:
-        app.include_router(ehr_page_router(settings.examples, clock=clock))
+        gallery = Gallery(settings.examples)
+        app.include_router(ehr_page_router(gallery, clock=clock))
+        app.include_router(ehr_server_router(Charts(gallery, clock), settings.address, clock=clock))
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(SmartProblemError, _problem)
     app.add_exception_handler(HTTPException, _not_routed)

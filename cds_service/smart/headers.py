@@ -17,4 +17,7 @@ PRIVATE = {
 def page_headers(frame_ancestors: Iterable[str]) -> dict[str, str]:
     """`frame_ancestors`: who may show the page in a frame; none: nobody."""
     allowed = " ".join(frame_ancestors) or "'none'"
-    return PRIVATE | {"content-security-policy": _CONTENT + allowed}
+    return PRIVATE | {
+        "content-security-policy": _CONTENT + allowed,
+        "referrer-policy": "same-origin",  # with no-referrer a form's Origin would be null
+    }

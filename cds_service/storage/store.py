@@ -102,6 +102,11 @@ class Store:
             for row in rows:
                 await feedback.add(connection, row, sealed.get(row["uuid"]))
 
+    async def feedback_of(self, tenant: str, card_uuid: str) -> list[Mapping[str, Any]]:
+        """What was said of one card of that tenant, in the order in which it came; no comments."""
+        async with self.database.reading() as connection:
+            return await feedback.of_card(connection, tenant, card_uuid)
+
     async def add_refused_view(self, row: Mapping[str, Any]) -> None:
         """Write that a user of the SMART app was not shown an assessment, with its link."""
         async with self.database.writing() as connection:
