@@ -17,7 +17,8 @@ PRIVATE = {
 def page_headers(frame_ancestors: Iterable[str]) -> dict[str, str]:
     """`frame_ancestors`: who may show the page in a frame; none: nobody."""
     allowed = " ".join(frame_ancestors) or "'none'"
+    # under no-referrer browsers send `Origin: null` with a form, and forms.py would refuse it
     return PRIVATE | {
+        "referrer-policy": "strict-origin",
         "content-security-policy": _CONTENT + allowed,
-        "referrer-policy": "same-origin",  # with no-referrer a form's Origin would be null
     }
