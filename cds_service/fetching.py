@@ -5,7 +5,7 @@ observations by date. When the budget is spent, what has come counts.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -29,6 +29,17 @@ _MARGIN: Final = timedelta(days=1)
 """A server may take a date for a day of a zone of its own."""
 
 
+@dataclass(frozen=True)
+class Readable:
+    """What a user let be read, by resource type: nothing of those `denied`, some of the `narrowed`."""
+
+    denied: frozenset[str] = frozenset()
+    narrowed: frozenset[str] = frozenset()
+
+
+EVERYTHING: Final = Readable()
+
+
 def server_of(
     call: HookCall, tenant: Tenant, client: httpx.AsyncClient, settings: Settings
 ) -> FhirServer | None:
@@ -49,11 +60,17 @@ def server_of(
 
 
 async def fetch_lacking(
-    call: HookCall, server: FhirServer, assessor: Assessor, *, budget_s: float
+    call: HookCall,
+    server: FhirServer,
+    assessor: Assessor,
+    *,
+    budget_s: float,
+    readable: Readable = EVERYTHING,
 ) -> Mapping[str, Fetched]:
     """What the server gave, by prefetch key. Raises what `gather` raises where the required
     resources cannot be had; then nothing else is asked."""
-    lacks = tuple(_lacks(call, assessor))
+    lacking = tuple(_lacks(call, assessor))
+    lacks = tuple(each for each in lacking if each.template.resource_type not in readable.denied)
     found: dict[str, Fetched] = {}
     with anyio.move_on_after(budget_s) as budget:
         await _fetch([each for each in lacks if each.template.key in _FIRST], call, server, found)
@@ -63,8 +80,22 @@ async def fetch_lacking(
             await _fetch(rest, call, server, found)
     if budget.cancelled_caught:
         found = {each.template.key: Fetched() for each in lacks} | found
+    found |= {each.template.key: _denied() for each in lacking if each not in lacks}
+    _narrow(lacks, found, readable)
     note(fhir_requests=server.requests, fhir_troubles=sum(bool(f.trouble) for f in found.values()))
     return found
+
+
+def _denied() -> Fetched:
+    return Fetched(trouble="server_denied")
+
+
+def _narrow(lacks: Iterable[Lack], found: Mapping[str, Fetched], readable: Readable) -> None:
+    """What is whole of what may be read is still not all that there is."""
+    for each in lacks:
+        fetched = found.get(each.template.key)
+        if fetched and each.template.resource_type in readable.narrowed:
+            fetched.trouble = fetched.trouble or "scope_narrowed"
 
 
 def _lacks(call: HookCall, assessor: Assessor) -> Iterable[Lack]:

@@ -19,6 +19,7 @@ ISSUES: Mapping[str, str] = {
     "procedure_codes_not_listed": "The stay has procedures in a code system that is not on the site's list.",
     "pages_not_followed": "Further pages of the FHIR server lead elsewhere, repeat or have no end: not read.",
     "row_kind_unknown": "An ED value that cannot be told to be a triage or a serial one.",
+    "scope_narrowed": "The user let only a part of this be read: what else there is was not seen.",
     "search_outcome": "The client's search reported a problem.",
     "server_answer_too_large": "More than the service accepts came from the FHIR server: not read.",
     "server_answer_unusable": "What the FHIR server answered is not the FHIR that was asked for.",

@@ -44,12 +44,12 @@ _anything = msgspec.json.Decoder(Any)
 
 @dataclass(frozen=True)
 class HookCall:
-    """One call. `received` is the clock, read once for the call; `size` is the body's, in bytes.
+    """One call; `smart`: of a user in the SMART app, no hook. `received` is the clock, read once for the call; `size` is the body's, in bytes.
 
     `token` may read at `fhir_server` for this call: no repr shows it, and nothing may keep it.
     """
 
-    hook: Hook
+    hook: Hook | Literal["smart"]
     hook_instance: str
     user_id: str
     patient_id: str

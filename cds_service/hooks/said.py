@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-from cds_service.assessment import Assessment, Scored
+from cds_service.assessment import Assessment, Baseline, Scored
 from cds_service.hooks.alerts import Verdict
 from cds_service.hooks.facts import ITEMS, items_of
 from cds_service.hooks.task_wording import wording_of
+from cds_service.received import Received
 from cds_service.storage.store import Shown
 from fhir_mapping.catalogue import CATALOGUE
 from fhir_mapping.history import Timing
@@ -15,6 +17,7 @@ from model.bundle import Bundle
 from model.scoring import Value
 
 SCORES = ("lace", "hospital")
+_NOTHING_RECEIVED: Received = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -81,16 +84,33 @@ def said_before(shown: Shown, bundle: Bundle) -> Said:
     )
 
 
-def contents_of(assessment: Assessment, card: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What is kept sealed of an assessment and the card it showed: what `said_before` reads."""
+def contents_of(
+    assessment: Assessment, card: Mapping[str, Any] | None, received: Received = _NOTHING_RECEIVED
+) -> dict[str, Any]:
+    """What is kept sealed of an assessment, the card it showed and the resources it rests on: what
+    `said_before` and cds_service/recalled.py read."""
     vector = assessment.vector
-    return {
+    scored = assessment if isinstance(assessment, Scored) else None
+    return {  # recalled.py's Contents
         "values": vector.values if vector else (),
         "evidence": vector.evidence if vector else (),
         "sources": assessment.sources,
         "issues": vector.issues if vector else (),
         "card": card,
+        "missing": () if isinstance(assessment, Scored) else assessment.missing,
+        "zone": str(vector.zone) if vector else None,
+        "profile_detected": vector.profile_detected if vector else None,
+        "score": scored.score if scored else None,
+        "baselines": list(map(_kept, scored.baselines)) if scored else [],
+        "base_rate": scored.base_rate if scored else None,
+        "received": dict(received),
     }
+
+
+def _kept(baseline: Baseline) -> dict[str, Any]:
+    """A point score with its items; what it was published for is in the bundle."""
+    score = baseline.score
+    return {"name": score.name, "components": score.components, "reading": baseline.reading}
 
 
 def _facts(contents: Mapping[str, Any], bundle: Bundle) -> Mapping[str, Any]:

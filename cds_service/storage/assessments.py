@@ -84,6 +84,15 @@ async def by_uuid(connection: AsyncConnection, uuid: str) -> Stored | None:
     return as_stored(row) if row else None
 
 
+async def of_patient(
+    connection: AsyncConnection, tenant: str, patient_id: str
+) -> list[Mapping[str, Any]]:
+    """The rows of one patient of a tenant, in the order in which they were made."""
+    a = ASSESSMENT.c
+    query = select(*a).where(a.tenant == tenant, a.patient_id == patient_id).order_by(a.id)
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
 async def first_probabilities(
     connection: AsyncConnection, tenant: str, *, service_id: str, bundle: str, since: datetime
 ) -> list[tuple[datetime, float]]:

@@ -18,8 +18,8 @@ from cds_service.storage.vault import Vault
 
 @dataclass(frozen=True)
 class Shown:
-    """An assessment that showed its card first; `contents` None where they were purged or no
-    storage key opens them."""
+    """An assessment as stored; `contents` None where they were purged or no storage key opens
+    them."""
 
     row: Mapping[str, Any]
     contents: Mapping[str, Any] | None
@@ -70,6 +70,19 @@ class Store:
                 encounter_id=encounter_id,
             )
         return Shown(found.row, self._contents(found)) if found else None
+
+    async def assessment(self, tenant: str, uuid: str) -> Shown | None:
+        """An assessment of that tenant by its id."""
+        async with self.database.reading() as connection:
+            found = await assessments.by_uuid(connection, uuid)
+        if found is None or found.row["tenant"] != tenant:
+            return None
+        return Shown(found.row, self._contents(found))
+
+    async def of_patient(self, tenant: str, patient_id: str) -> list[Mapping[str, Any]]:
+        """The rows of one patient of that tenant, in the order in which they were made."""
+        async with self.database.reading() as connection:
+            return await assessments.of_patient(connection, tenant, patient_id)
 
     async def first_probabilities(
         self, tenant: str, *, service_id: str, bundle: str, since: datetime

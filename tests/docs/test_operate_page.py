@@ -27,7 +27,7 @@ def test_every_metric_in_an_alarm_is_there() -> None:
 
 
 def test_every_span_is_named() -> None:
-    spans = re.findall(r'span\("(\w+)"', code("hooks/routes.py"))
+    spans = re.findall(r'span\("(\w+)"', code("answering.py"))
     assert len(spans) > 3
     assert [name for name in spans if f"`{name}`" not in PAGE] == []
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from cds_service.answering import assessed
 from cds_service.assessment import Assessor
 from cds_service.hooks.call import read_call
-from cds_service.hooks.routes import assessed
 from model.scoring import Contribution
 from tests.golden.answers import CLOCK, REQUESTS
 from tests.golden.reviewable import reviewable

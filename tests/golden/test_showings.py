@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from cds_service.answering import assessed
 from cds_service.assessment import Assessor, Scored
 from cds_service.hooks.alerts import Showings
 from cds_service.hooks.call import read_call
 from cds_service.hooks.cards import Occasion
-from cds_service.hooks.routes import assessed
 from cds_service.hooks.showing import WireCard, showing
 from cds_service.settings import READMISSION
 from cds_service.tenants import Alert

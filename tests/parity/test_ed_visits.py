@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from cds_service.answering import assessed
 from cds_service.assessment import Assessment, Assessor, NotScored, Scored
 from cds_service.hooks.call import read_call
-from cds_service.hooks.routes import assessed
 from fhir_mapping.catalogue import CATALOGUE
 from fhir_mapping.critical import CriticalOutcome, NoOutcome, critical_outcome
 from fhir_mapping.emergency import Variant, features_known_at

@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from cds_service.answering import assessed
 from cds_service.assessment import Assessment, Assessor
 from cds_service.hooks.alerts import Showings, verdict
 from cds_service.hooks.call import read_call
 from cds_service.hooks.cards import Occasion, card_of
-from cds_service.hooks.routes import assessed
 from cds_service.hooks.schemas import Card
 from cds_service.settings import READMISSION
 from cds_service.tenants import Alert, Tenant, dev_tenant

@@ -195,7 +195,7 @@ async def test_an_unforeseen_error_quotes_nothing(
     def fail(*_: object, **__: object) -> None:
         raise ValueError("canary 99991 zwitscher")
 
-    monkeypatch.setattr("cds_service.hooks.routes.assess", fail)
+    monkeypatch.setattr("cds_service.answering.assess", fail)
     answer = await post(tmp_path, sent())
     assert answer.status_code == 500
     assert leaks(everything_logged, capfd, answer.text) == []

@@ -320,7 +320,7 @@ async def test_an_unforeseen_error_gives_its_number_only(
     def fail(*_: object, **__: object) -> None:
         raise ValueError("female 1948-03-09")
 
-    monkeypatch.setattr("cds_service.hooks.routes.assess", fail)
+    monkeypatch.setattr("cds_service.answering.assess", fail)
     async with serving(tmp_path) as http:
         said = diagnostics(await http.post(URL, content=WHOLE), 500)
     assert "Report request" in said

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from cds_service.answering import assessed
 from cds_service.assessment import NotScored, Scored
 from cds_service.errors import WrongPatientError
 from cds_service.hooks.call import read_call
-from cds_service.hooks.routes import assessed
 from cds_service.services import offered
 from cds_service.settings import READMISSION, Settings
 from fhir_mapping.extract import FeatureVector
