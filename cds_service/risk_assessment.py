@@ -18,9 +18,11 @@ from cds_service.hooks.points import TITLES
 from cds_service.hooks.said import SCORES
 from cds_service.hooks.task_wording import TaskWording, wording_of
 from cds_service.hooks.wording import INTERVALS, TOPIC_SYSTEM
-from cds_service.storage.store import Shown
+from cds_service.recalled import Contents, Recalled
 from cds_service.tasks import inputs_of
+from fhir_mapping.readings import Evidence
 from model.bundle import Bundle
+from model.scoring import Score
 
 INTERVAL: Final = "urn:org.readmit:interval"
 """Extension of a prediction: the interval, a Range in percent."""
@@ -41,7 +43,7 @@ class _Case:
     """An assessment, and what its service has to say about it."""
 
     row: Mapping[str, Any]
-    contents: Mapping[str, Any]
+    contents: Contents
     bundle: Bundle | None
 
     @property
@@ -56,14 +58,14 @@ class _Case:
         return self.bundle if same else None
 
 
-def risk_assessment(shown: Shown, *, bundle: Bundle | None, base: str = "") -> Json:
+def risk_assessment(found: Recalled, *, bundle: Bundle | None, base: str = "") -> Json:
     """The resource as JSON.
 
     `bundle`: what the assessment's service answers with now, None where there is no such service;
     what only its own bundle can tell is left out where that is another one. `base`: of the FHIR
     server that the record is on, where it is known; references are relative without it.
     """
-    case = _Case(shown.row, shown.contents or {}, bundle)
+    case = _Case(found.row, found.contents or Contents(), bundle)
     row, own = case.row, case.own
     made = {
         "id": row["uuid"],
@@ -76,7 +78,7 @@ def risk_assessment(shown: Shown, *, bundle: Bundle | None, base: str = "") -> J
         "encounter": row["encounter_id"] and reference("Encounter", row["encounter_id"], base=base),
         "occurrenceDateTime": instant(row["prediction_time"] or row["created_at"]),
         "performer": device(row["bundle_digest"]),
-        "basis": list(_basis(case.contents.get("evidence") or (), base)),
+        "basis": list(_basis(case.contents.evidence, base)),
         "prediction": list(_predictions(case)),
         "note": [{"text": text} for text in _notes(case)],
     }
@@ -108,9 +110,9 @@ def _code(wording: TaskWording | None) -> Json | None:
     return {"coding": [{"system": TOPIC_SYSTEM, "code": code, "display": display}]}
 
 
-def _basis(evidence: Iterable[Mapping[str, Any]], base: str) -> Iterator[Json]:
+def _basis(evidence: Iterable[Evidence], base: str) -> Iterator[Json]:
     """Each resource once, with its version where that is known."""
-    for name, version in dict.fromkeys((e["reference"], e["version"]) for e in evidence):
+    for name, version in dict.fromkeys((e.reference, e.version) for e in evidence):
         if _LOCAL.fullmatch(name):
             history = f"/_history/{version}" if is_id(version) else ""
             yield {"reference": f"{base}{name}{history}"}
@@ -126,16 +128,16 @@ def _predictions(case: _Case) -> Iterator[Json]:
 
 
 def _estimate(case: _Case) -> Json:
-    probability, score, wording = case.row["probability"], case.contents.get("score"), case.wording
+    probability, score, wording = case.row["probability"], case.contents.score, case.wording
     rate = case.own.manifest.base_rate if case.own else None
     outcome = rate.outcome if rate else wording.outcome if wording else None
     made = {
-        "extension": _interval((score or {}).get("interval")),
+        "extension": _interval(score),
         "outcome": {"text": outcome} if outcome else None,
         "probabilityDecimal": _in_percent(probability),
         "relativeRisk": _relative(probability, case),
         "whenPeriod": _when(case),
-        "rationale": _how_sure(score or {}, case),
+        "rationale": _how_sure(score, case),
     }
     return {name: value for name, value in made.items() if value is not None}
 
@@ -152,12 +154,9 @@ def _of_points(name: str, points: int, case: _Case) -> Json:
     return {name: value for name, value in made.items() if value is not None}
 
 
-def _kept_label(name: str, contents: Mapping[str, Any]) -> str | None:
-    for each in contents.get("baselines") or ():
-        if each["score"]["name"] == name and each.get("reading"):
-            label: str = each["reading"]["label"]
-            return label
-    return None
+def _kept_label(name: str, contents: Contents) -> str | None:
+    kept = (each.reading for each in contents.baselines if each.name == name)
+    return next((reading.label for reading in kept if reading), None)
 
 
 def _band(label: str | None, title: str) -> Json | None:
@@ -172,16 +171,14 @@ def _band(label: str | None, title: str) -> Json | None:
 
 def _relative(probability: float, case: _Case) -> float | None:
     """Against the base rate that it was shown beside."""
-    kept = case.contents.get("base_rate")
-    rate = case.own.manifest.base_rate if case.own else None
-    value: float | None = kept["value"] if kept else rate.value if rate else None
-    return None if value is None else round(probability / value, 2)
+    rate = case.contents.base_rate or (case.own.manifest.base_rate if case.own else None)
+    return round(probability / rate.value, 2) if rate else None
 
 
-def _interval(interval: Any) -> list[Json] | None:
-    if not interval:
+def _interval(score: Score | None) -> list[Json] | None:
+    if score is None or score.interval is None:
         return None
-    low, high = ({"value": _in_percent(each), **_PERCENT} for each in interval)
+    low, high = ({"value": _in_percent(each), **_PERCENT} for each in score.interval)
     return [{"url": INTERVAL, "valueRange": {"low": low, "high": high}}]
 
 
@@ -196,11 +193,11 @@ def _when(case: _Case) -> Json | None:
     return {"start": instant(start), **end}
 
 
-def _how_sure(score: Mapping[str, Any], case: _Case) -> str | None:
+def _how_sure(score: Score | None, case: _Case) -> str | None:
     said = []
-    if score.get("interval"):
-        low, high = map(_in_percent, score["interval"])
-        name, meaning = INTERVALS[bool(score.get("interval_holds"))]
+    if score and score.interval:
+        low, high = map(_in_percent, score.interval)
+        name, meaning = INTERVALS[score.interval_holds]
         said.append(f"{name}: {low:g} to {high:g} %. {meaning}")
     known, own = case.row["known_inputs"], case.own
     if known is not None and own:
@@ -220,11 +217,10 @@ def _notes(case: _Case) -> Iterator[str]:
         yield case.wording.limits
 
 
-def why_not(reason: str, contents: Mapping[str, Any], wording: TaskWording | None) -> str:
+def why_not(reason: str, contents: Contents, wording: TaskWording | None) -> str:
     """Why there is no result, in words and with its code."""
     words = wording.reasons.get(reason, reason) if wording else reason
-    missing = contents.get("missing") or ()
-    lacking = f" Missing: {', '.join(missing)}." if missing else ""
+    lacking = f" Missing: {', '.join(contents.missing)}." if contents.missing else ""
     name = wording.not_scored if wording else "Not scored"
     return f"{name}: {words} ({reason}).{lacking}"
 

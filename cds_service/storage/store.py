@@ -103,14 +103,6 @@ class Store:
                 connection, tenant, service_id=service_id, card_uuids=card_uuids
             )
 
-    async def assessment(self, tenant: str, uuid: str) -> Shown | None:
-        """One assessment of the tenant by the id that left the service."""
-        async with self.database.reading() as connection:
-            found = await assessments.by_uuid(connection, uuid)
-        if found is None or found.row["tenant"] != tenant:
-            return None
-        return Shown(found.row, self._contents(found))
-
     async def page_of_patient(
         self,
         tenant: str,
