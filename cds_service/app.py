@@ -12,6 +12,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds_service import metrics, probes
+from cds_service.api.readers import readers_of
+from cds_service.api.routes import router as api_router
 from cds_service.dependencies import Clock, ServiceState, system_clock
 from cds_service.errors import (
     FHIR_JSON,
@@ -34,6 +36,7 @@ from cds_service.observability import (
 )
 from cds_service.services import offered
 from cds_service.settings import Settings
+from cds_service.smart.app import smart_app
 from cds_service.storage.store import Store
 from cds_service.storage.vault import Vault
 from cds_service.tracing import OURS_ALONE
@@ -49,7 +52,8 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     store, http = Store(settings.database, Vault(settings.storage_keys)), outgoing_client()
     clients = clients_of(settings, tenants, store=store, http=http)
     services = offered(settings.bundles, tenants, critical_outcome=settings.critical_outcome)
-    state = ServiceState(settings, tenants, services, store, http, clients, clock)
+    smart = smart_app(settings, tenants, services.values(), store=store, http=http)
+    state = ServiceState(settings, tenants, services, store, http, clients, smart, clock)
     configure_logging(settings.log_level)
     app = FastAPI(
         title="Readmit",
@@ -59,8 +63,10 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         telemetry=OURS_ALONE,
     )
     app.state.service = state
+    app.state.readers = readers_of(settings, tenants, http=http)
     app.include_router(router)
     app.include_router(feedback_router)
+    app.include_router(api_router)
     app.include_router(probes.router)
     app.include_router(description_router(state.services.values(), settings))
     if settings.dev:

@@ -15,12 +15,14 @@ from cds_service.governance.key_commands import new_key_command, rewrap_command
 from cds_service.governance.purge_command import purge_command
 from cds_service.serving import run
 from cds_service.settings import READMISSION, Settings
+from cds_service.smart.key_command import new_app_keys_command
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("extract")(extract_command)
 app.add_typer(audit_app, name="audit")
 app.command("purge")(purge_command)
 app.command("new-key")(new_key_command)
+app.command("new-app-keys")(new_app_keys_command)
 app.command("rewrap")(rewrap_command)
 _console = Console(stderr=True)
 

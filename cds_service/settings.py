@@ -75,6 +75,12 @@ class Settings(BaseSettings):
         description="Keys that stored inputs and comments are encrypted with, as a JSON array:"
         " the first encrypts, all decrypt. `readmit new-key` makes one. Needed with tenants.",
     )
+    app_keys: Path | None = Field(
+        None,
+        description="File with the private keys of the SMART app, a JSON Web Key Set that"
+        " `readmit new-app-keys` makes. Needed where a tenant has it sign (`auth` private_key); the"
+        " public half is served at `/.well-known/jwks.json`.",
+    )
     audit_heads: Path | None = Field(
         None,
         description="File that grows by the heads of the audit chains, once a minute; on another"
@@ -115,3 +121,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written."
     )
+
+    @property
+    def address(self) -> str:
+        """Where browsers and clients reach the service; under --dev that is where it listens."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"

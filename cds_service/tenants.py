@@ -91,6 +91,37 @@ class Api(_Toml):
         return self
 
 
+class Smart(_Toml):
+    """How the SMART app is registered with the authorization server of the tenant's FHIR servers."""
+
+    client_id: str = Field(min_length=1, description="Client id that the app was registered with.")
+    auth: Literal["public", "secret", "private_key"] = Field(
+        "public",
+        description="How the app proves itself at the token endpoint: not at all, with a client"
+        " secret (HTTP Basic), or with a JSON Web Token signed by a key of `READMIT_APP_KEYS`.",
+    )
+    secret_file: Annotated[Path, Field(strict=False)] | None = Field(
+        None, description="File with the client secret, beside this file; for `auth` secret only."
+    )
+    algorithm: Literal["RS384", "ES384"] = Field(
+        "ES384", description="What the app signs with where `auth` is private_key."
+    )
+    title: str | None = Field(
+        None, description="Name of the organisation, as users read it; unset: the tenant's name."
+    )
+    care_managers: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        (),
+        description="Users who may open the worklist: `fhirUser` of each, such as Practitioner/17"
+        " or its whole address.",
+    )
+
+    @model_validator(mode="after")
+    def _secret_where_used(self) -> Self:
+        if (self.auth == "secret") != (self.secret_file is not None):
+            raise ValueError("secret_file belongs to auth = 'secret', and to that alone")
+        return self
+
+
 class Tenant(_Toml):
     """One trusted client and its choices. `jku` None: its keys are in the file `jwks`."""
 
@@ -135,7 +166,9 @@ class Tenant(_Toml):
     alerts: Mapping[str, Alert] = Field(
         {}, description="When cards warn, by service id; without an entry they inform only."
     )
-
+    smart: Smart | None = Field(
+        None, description="Registration of the SMART app at its FHIR servers; unset: no app."
+    )
     zone: Annotated[str, AfterValidator(_known_zone)] = Field(
         "UTC",
         description="Time zone of the site, by which the worklist counts days: Europe/London.",
@@ -149,6 +182,11 @@ class Tenant(_Toml):
         if self.name != DEV and (self.jku is None) == (self.jwks is None):
             raise ValueError("needs jku, or jwks with the keys in a file: one of the two")
         return self
+
+    @property
+    def title(self) -> str:
+        """What users are told of whose it is."""
+        return (self.smart and self.smart.title) or self.name
 
     def alert(self, service_id: str) -> Alert:
         """The rule of one service; without one nothing warns."""
@@ -183,12 +221,21 @@ def _tenant(path: Path, number: int, fields: Any) -> Tenant:
         raise StartRefusedError(f"{path}: tenant {number}: {where}: {first['msg']}") from None
     if tenant.name == DEV:
         raise StartRefusedError(f"{path}: tenant {number}: the name {DEV} is taken by --dev")
+    return _beside(path.parent, tenant)
+
+
+def _beside(folder: Path, tenant: Tenant) -> Tenant:
+    """Files that the tenants file names lie beside it."""
+    placed: dict[str, Any] = {}
     if tenant.jwks:
-        tenant = tenant.model_copy(update={"jwks": path.parent / tenant.jwks})
+        placed["jwks"] = folder / tenant.jwks
+    if tenant.smart and tenant.smart.secret_file:
+        secret = {"secret_file": folder / tenant.smart.secret_file}
+        placed["smart"] = tenant.smart.model_copy(update=secret)
     if tenant.api and tenant.api.secret_file:
-        beside = {"secret_file": path.parent / tenant.api.secret_file}
-        tenant = tenant.model_copy(update={"api": tenant.api.model_copy(update=beside)})
-    return tenant
+        secret = {"secret_file": folder / tenant.api.secret_file}
+        placed["api"] = tenant.api.model_copy(update=secret)
+    return tenant.model_copy(update=placed)
 
 
 def _check_distinct(path: Path, tenants: Iterable[Tenant]) -> None:

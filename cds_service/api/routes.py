@@ -3,6 +3,7 @@
 What is searched for never gets into a log line: only route templates and our own words do.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode
@@ -29,7 +30,6 @@ from cds_service.errors import FHIR_JSON, AccessDeniedError, ParameterError, Unk
 from cds_service.observability import note
 from cds_service.recalled import Recalled, recalled
 from cds_service.risk_assessment import risk_assessment
-from cds_service.settings import Settings
 from cds_service.storage.store import Page
 
 FORM = "application/x-www-form-urlencoded"
@@ -56,7 +56,7 @@ async def list_assessments(request: Request, state: State, reader: Reading) -> R
     body = Assessments(
         assessments=tuple(summary(each) for each in _recalled(page)),
         total=page.total,
-        next=f"{address(state.settings)}/assessments?{more}" if more else None,
+        next=f"{state.settings.address}/assessments?{more}" if more else None,
     )
     return _json(body.model_dump_json())
 
@@ -96,7 +96,7 @@ async def post_search(request: Request, state: State, reader: Reading) -> Respon
 async def one_risk_assessment(assessment_id: str, state: State, reader: Reading) -> Response:
     """One assessment as a RiskAssessment."""
     found = await _found(assessment_id, reader, state)
-    return _fhir(_resource_json(found, reader, state))
+    return _fhir(json.dumps(_resource(found, reader, state)).encode())
 
 
 def parameters(query: str) -> dict[str, Sequence[str]]:
@@ -105,11 +105,6 @@ def parameters(query: str) -> dict[str, Sequence[str]]:
         return dict(parse_qs(query, keep_blank_values=True, max_num_fields=50))
     except ValueError:
         raise ParameterError("query", "cannot be read.", "Send fewer parameters.") from None
-
-
-def address(settings: Settings) -> str:
-    """Where clients reach the service; under --dev, where it listens."""
-    return settings.public_url or f"http://{settings.host}:{settings.port}"
 
 
 async def _searched(
@@ -196,7 +191,7 @@ def _resource(found: Recalled, reader: Reader, state: ServiceState) -> dict[str,
 
 
 def _fhir_base(state: ServiceState) -> str:
-    return f"{address(state.settings)}/fhir"
+    return f"{state.settings.address}/fhir"
 
 
 def _json(body: str) -> Response:

@@ -12,7 +12,7 @@ from cds_service.errors import StartRefusedError
 from cds_service.governance.fhir import audit_event, provenance
 from cds_service.storage.chain import Link
 from cds_service.storage.links import as_link, numbers, rows_by
-from cds_service.storage.tables import ASSESSMENT, AUDIT, FEEDBACK
+from cds_service.storage.tables import ASSESSMENT, AUDIT, FEEDBACK, REFUSED_VIEW
 
 Row = Mapping[str, Any]
 
@@ -63,7 +63,8 @@ async def _subjects(
 ) -> Mapping[str, dict[str, Any] | None]:
     uuids = [link.subject for link in links]
     assessments = await rows_by(connection, ASSESSMENT.c.uuid, uuids)
-    return await rows_by(connection, FEEDBACK.c.uuid, uuids) | assessments
+    refused = await rows_by(connection, REFUSED_VIEW.c.uuid, uuids)
+    return await rows_by(connection, FEEDBACK.c.uuid, uuids) | refused | assessments
 
 
 def _resources(link: Link, subject: Row | None) -> list[str]:

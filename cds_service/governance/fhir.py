@@ -18,7 +18,9 @@ _EVENTS: Mapping[str, tuple[str, str, str]] = {
     "assessed": ("C", "originate", "Originate/Retain Record Lifecycle Event"),
     "feedback": ("C", "receive", "Receive/Retain Record Lifecycle Event"),
     "purged": ("D", "destroy", "Destroy/Delete Record Lifecycle Event"),
+    "refused": ("R", "access", "Access/View Record Lifecycle Event"),
 }
+_REFUSED = "4"  # AuditEvent.outcome, minor failure: it was asked for and not given
 _ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
 _PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9.-]{1,64}")
@@ -34,9 +36,9 @@ def audit_event(link: Link, subject: Row | None) -> str:
         "type": {"system": _LIFECYCLE, "code": code, "display": display},
         "action": action,
         "recorded": instant(link.at),
-        "outcome": "0",
+        "outcome": _REFUSED if link.kind == "refused" else "0",
         "agent": [
-            {"who": _requestor(link, assessed), "requestor": True},
+            {"who": _requestor(link, subject), "requestor": True},
             {
                 "who": device(assessed["bundle_digest"]) if assessed else {"display": "Readmit"},
                 "requestor": False,
@@ -79,8 +81,8 @@ def _by_network(row: Row) -> bool:
     return row["probability"] is not None
 
 
-def _requestor(link: Link, assessed: Row | None) -> Json:
-    user = assessed["user_id"] if assessed else None
+def _requestor(link: Link, subject: Row | None) -> Json:
+    user = subject.get("user_id") if subject else None
     if user is None:
         return {"display": "operator" if link.kind == "purged" else f"client {link.tenant}"}
     if _USER.fullmatch(user):
@@ -110,6 +112,8 @@ def _record(link: Link, row: Row | None) -> Json:
         "service": row.get("service_id") if row else None,
         "outcome": row.get("outcome") if row else None,
         "card": row.get("card_uuid") if row else None,
+        "asked for": row.get("assessment_uuid") if row and link.kind == "refused" else None,
+        "refused": row.get("reason") if row and link.kind == "refused" else None,
         "bundle": row.get("bundle_digest") if row else None,
         "mapping": row.get("mapping_digest") if row else None,
         "vector": row.get("vector_digest") if row else None,

@@ -10,13 +10,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cds_service.errors import StartRefusedError
 from cds_service.storage.chain import START, Head, digest_of
 from cds_service.storage.links import as_link, heads, numbers, rows_by
-from cds_service.storage.tables import ASSESSMENT, AUDIT, AUDIT_HEAD, FEEDBACK, SEALED
+from cds_service.storage.tables import (
+    ASSESSMENT,
+    AUDIT,
+    AUDIT_HEAD,
+    FEEDBACK,
+    REFUSED_VIEW,
+    SEALED,
+)
 from cds_service.storage.vault import Sealed
 
 Row = Mapping[str, Any]
 _SUBJECTS: Mapping[str, tuple[str, ColumnElement[Any]]] = {
     "assessed": ("assessment", ASSESSMENT.c.uuid),
     "feedback": ("feedback entry", FEEDBACK.c.uuid),
+    "refused": ("refused view", REFUSED_VIEW.c.uuid),
 }
 
 
@@ -41,7 +49,7 @@ class _Page:
 
 async def tenants(connection: AsyncConnection) -> list[str]:
     """Everybody of whom anything is stored, and so should be chained."""
-    tables = (AUDIT, AUDIT_HEAD, ASSESSMENT, FEEDBACK, SEALED)
+    tables = (AUDIT, AUDIT_HEAD, ASSESSMENT, FEEDBACK, SEALED, REFUSED_VIEW)
     named = [select(table.c.tenant).where(table.c.tenant.is_not(None)) for table in tables]
     return sorted((await connection.scalars(union(*named))).all())
 
@@ -140,7 +148,7 @@ def _about_subject(row: Row, page: _Page) -> Iterator[str]:
     subject = page.subjects[row["kind"], uuid]
     if subject is None or not _holds(lambda: digest_of(subject), row["digest"]):
         yield f"{name} {uuid} was changed after it was written"
-    else:
+    elif "contents_digest" in subject:
         yield from _about_contents(subject, f"contents of {name} {uuid}", page)
 
 
@@ -181,6 +189,7 @@ async def _without_link(connection: AsyncConnection, tenant: str) -> AsyncIterat
     listed: tuple[tuple[str, Table, Any, tuple[str, ...]], ...] = (
         ("assessment", ASSESSMENT, ASSESSMENT.c.uuid, ("assessed",)),
         ("feedback entry", FEEDBACK, FEEDBACK.c.uuid, ("feedback",)),
+        ("refused view", REFUSED_VIEW, REFUSED_VIEW.c.uuid, ("refused",)),
         ("sealed record", SEALED, SEALED.c.subject, ("assessed", "feedback")),
     )
     for name, table, key, kinds in listed:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-Kind = Literal["assessed", "feedback", "purged"]
+Kind = Literal["assessed", "feedback", "purged", "refused"]
 START: Final = "0" * 64
 """What the first link of a chain has as `previous`."""
 

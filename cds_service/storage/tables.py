@@ -182,7 +182,7 @@ class AuditRow(Base):
         BigInteger, primary_key=True, autoincrement=False, doc="1, 2, 3 and so on, without a gap"
     )
     at: Mapped[datetime] = mapped_column(Moment, doc="when what it speaks of happened")
-    kind: Mapped[str] = mapped_column(String(16), doc="assessed, feedback or purged")
+    kind: Mapped[str] = mapped_column(String(16), doc="assessed, feedback, purged or refused")
     subject: Mapped[str] = mapped_column(String(36), index=True, doc="uuid of the row it speaks of")
     digest: Mapped[str] = mapped_column(
         String(64), doc="SHA-256 of that row; of a purge: of what was removed"
@@ -216,9 +216,80 @@ class SpentTokenRow(Base):
     )
 
 
+class SmartLaunchRow(Base):
+    """A sign-in to the SMART app that has begun, until the browser comes back. Used once."""
+
+    __tablename__ = "smart_launch"
+
+    state_digest: Mapped[str] = mapped_column(
+        String(64), primary_key=True, doc="SHA-256 of the `state` parameter"
+    )
+    browser_digest: Mapped[str] = mapped_column(
+        String(64), doc="SHA-256 of the cookie that its browser was given"
+    )
+    tenant: Mapped[str] = mapped_column(String(64), doc="whose it is")
+    expires_at: Mapped[datetime] = mapped_column(
+        Moment, index=True, doc="from then on it is refused, and deleted"
+    )
+    wrapped_key: Mapped[bytes] = mapped_column(
+        LargeBinary, doc="this record's own key, under a storage key"
+    )
+    content: Mapped[bytes] = mapped_column(
+        LargeBinary, doc="server, verifier and nonce, under that key"
+    )
+
+
+class SmartSessionRow(Base):
+    """Somebody using the SMART app, from signing in to signing out or the end of its time."""
+
+    __tablename__ = "smart_session"
+
+    id_digest: Mapped[str] = mapped_column(
+        String(64), primary_key=True, doc="SHA-256 of the id in its addresses"
+    )
+    secret_digest: Mapped[str] = mapped_column(
+        String(64), doc="SHA-256 of the cookie that its browser has"
+    )
+    tenant: Mapped[str] = mapped_column(String(64), doc="whose it is")
+    created_at: Mapped[datetime] = mapped_column(Moment, doc="when the user signed in")
+    ends_at: Mapped[datetime] = mapped_column(
+        Moment, index=True, doc="from then on it is refused, and deleted; use puts it off"
+    )
+    generation: Mapped[int] = mapped_column(doc="how often its tokens were replaced")
+    renewing_until: Mapped[datetime | None] = mapped_column(
+        Moment, doc="while a worker replaces its tokens; NULL: none does"
+    )
+    wrapped_key: Mapped[bytes] = mapped_column(
+        LargeBinary, doc="this record's own key, under a storage key"
+    )
+    content: Mapped[bytes] = mapped_column(
+        LargeBinary, doc="patient, user, tokens and what they allow, under that key"
+    )
+
+
+class RefusedViewRow(Base):
+    """An assessment that a user of the SMART app asked for and was not shown. Written once."""
+
+    __tablename__ = "refused_view"
+
+    uuid: Mapped[str] = mapped_column(String(36), primary_key=True, doc="the entry's id")
+    tenant: Mapped[str] = mapped_column(String(64), index=True, doc="whose user it was")
+    at: Mapped[datetime] = mapped_column(Moment, doc="when it was refused")
+    assessment_uuid: Mapped[str] = mapped_column(
+        String(36), index=True, doc="the assessment that was asked for, which may be no one's"
+    )
+    user_id: Mapped[str | None] = mapped_column(
+        String(255), doc="who asked, as the authorization server says; NULL: it does not"
+    )
+    reason: Mapped[str] = mapped_column(String(32), doc="why it was not shown, as a code")
+
+
 ASSESSMENT = cast("Table", AssessmentRow.__table__)
 FEEDBACK = cast("Table", FeedbackRow.__table__)
 SEALED = cast("Table", SealedRow.__table__)
 AUDIT = cast("Table", AuditRow.__table__)
 AUDIT_HEAD = cast("Table", AuditHeadRow.__table__)
 SPENT_TOKEN = cast("Table", SpentTokenRow.__table__)
+SMART_LAUNCH = cast("Table", SmartLaunchRow.__table__)
+SMART_SESSION = cast("Table", SmartSessionRow.__table__)
+REFUSED_VIEW = cast("Table", RefusedViewRow.__table__)

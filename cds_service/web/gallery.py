@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from cds_service.web.redate import admitted_days_ago
+from cds_service.web.redate import admitted_days_ago, moved_by, shift_to
 
 Json = dict[str, Any]
 
@@ -36,6 +36,13 @@ class Gallery:
             request = admitted_days_ago(request, DAYS_IN_HOSPITAL, today)
         summary = summary_text(self._read("patients", name))
         return {"discharge": request, "patient_view": patient_view(request), "summary": summary}
+
+    def record(self, name: str, today: date) -> list[Json]:
+        """The resources of a listed patient, moved in time as `patient` moves the requests."""
+        request, record = self._read("requests", name), self._read("patients", name)
+        if request["prefetch"]["encounter"]["status"] == "in-progress":
+            record = moved_by(record, shift_to(request, DAYS_IN_HOSPITAL, today))
+        return [entry["resource"] for entry in record["entry"]]
 
     def _read(self, kind: str, name: str) -> Json:
         document: Json = json.loads((self.folder / kind / f"{name}.json").read_bytes())

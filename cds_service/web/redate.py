@@ -9,13 +9,17 @@ _FHIR_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}.*)?")
 
 def admitted_days_ago(request: dict[str, Any], days: int, today: date) -> dict[str, Any]:
     """The hook request with all its dates moved so that its stay began `days` before `today`."""
-    start = request["prefetch"]["encounter"]["period"]["start"]
-    moved = moved_by(request, today - timedelta(days=days) - _day(start))
-    assert isinstance(moved, dict)  # noqa: S101 - a dict in, a dict out
+    moved: dict[str, Any] = moved_by(request, shift_to(request, days, today))
     return moved
 
 
-def moved_by(value: object, shift: timedelta) -> object:
+def shift_to(request: dict[str, Any], days: int, today: date) -> timedelta:
+    """By how much a request's stay has to be moved to begin `days` before `today`."""
+    start = request["prefetch"]["encounter"]["period"]["start"]
+    return today - timedelta(days=days) - _day(start)
+
+
+def moved_by(value: Any, shift: timedelta) -> Any:
     """`value` with every FHIR date, dateTime and instant in it moved; times of day and offsets stay.
 
     Partial dates (a year, a month) stay: they cannot be moved by days.
