@@ -14,11 +14,12 @@ from cds_service.tasks import RULES, TaskRules, inputs_of
 from fhir_mapping.catalogue import CATALOGUE, COVERAGE_GROUPS
 from fhir_mapping.errors import PatientError
 from fhir_mapping.extract import Coverage, FeatureVector, extract
-from fhir_mapping.history import IndexStay, NoStay, PatientHistory, Source
+from fhir_mapping.history import IndexStay, NoStay, PatientHistory, Source, Visit
 from fhir_mapping.prefetch import Template, templates
 from fhir_mapping.profiles import Profile, load_profile
 from fhir_mapping.reading import history_of
 from fhir_mapping.scores import PointScore
+from fhir_mapping.stay import happened
 from model.bundle import Bundle
 from model.published import PointClass, PublishedScore
 from model.scoring import Score, Scorer
@@ -143,6 +144,22 @@ def stay_of(
     if isinstance(chosen, NoStay):
         return chosen
     return assessor.rules.index(history, chosen, now, assessor.bundle.manifest)
+
+
+def stays_of(gathered: Gathered, *, assessor: Assessor) -> tuple[Visit, ...]:
+    """The visits that `assess` could be asked about, newest first, from as little as the encounters."""
+    try:
+        history = history_of(gathered.resources, profile=assessor.profile)
+    except PatientError:
+        return ()
+    visits = (each for each in history.visits if each.role == assessor.rules.role)
+    begun = [each for each in visits if each.start is not None and happened(each)]
+    return tuple(sorted(begun, key=_begun, reverse=True))
+
+
+def _begun(visit: Visit) -> tuple[datetime, str]:
+    assert visit.start is not None  # noqa: S101 - chosen for it
+    return visit.start.earliest, visit.id
 
 
 def _assess_stay(

@@ -86,6 +86,17 @@ async def fetch_lacking(
     return found
 
 
+async def fetch_visits(
+    call: HookCall, server: FhirServer, assessor: Assessor, *, budget_s: float
+) -> Mapping[str, Fetched]:
+    """The patient and his encounters alone, by prefetch key: to choose a stay among them."""
+    found: dict[str, Fetched] = {}
+    with anyio.move_on_after(budget_s):
+        lacks = (each for each in _lacks(call, assessor) if each.template.key in _FIRST)
+        await _fetch(lacks, call, server, found)
+    return found
+
+
 def _denied() -> Fetched:
     return Fetched(trouble="server_denied")
 

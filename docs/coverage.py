@@ -17,9 +17,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
+from cds_service.answering import assessed
 from cds_service.assessment import Assessment, Scored
 from cds_service.hooks.call import read_call
-from cds_service.answering import assessed
 from cds_service.services import offered
 from cds_service.settings import READMISSION, Settings
 from fhir_mapping.catalogue import CATALOGUE, Feature
