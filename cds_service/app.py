@@ -114,8 +114,11 @@ async def _not_routed(_request: Request, error: Exception) -> Response:
 
 def _outcome(status: int, code: str, diagnostics: str) -> Response:
     metrics.refused(status, code)
-    asked = {"www-authenticate": "Bearer"} if status == 401 else None
+    asked = {"www-authenticate": _CHALLENGES[code]} if code in _CHALLENGES else None
     return Response(operation_outcome(code, diagnostics), status, asked, media_type=FHIR_JSON)
+
+
+_CHALLENGES = {"login": "Bearer", "forbidden": 'Bearer error="insufficient_scope"'}
 
 
 class _Observed:

@@ -82,9 +82,11 @@ def _by_network(row: Row) -> bool:
 
 
 def _requestor(link: Link, subject: Row | None) -> Json:
+    if link.kind == "purged":
+        return {"display": "operator"}
     user = subject.get("user_id") if subject else None
     if user is None:
-        return {"display": "operator" if link.kind == "purged" else f"client {link.tenant}"}
+        return {"display": f"client {link.tenant}"}
     if _USER.fullmatch(user):
         return {"reference": user}
     return {"identifier": {"value": user}}

@@ -29,7 +29,15 @@ from tests.service.patients import URL, call
 
 NORTH, SOUTH = "https://north.example", "https://south.example"
 Two = tuple[Ehr, Ehr]
-OPEN = ("/health/live", "/health/ready", "/metrics", "/openapi.json")
+OPEN = ("/fhir/metadata", "/health/live", "/health/ready", "/metrics", "/openapi.json")
+READING = {
+    "/assessments",
+    "/assessments/{assessment_id}",
+    "/fhir/RiskAssessment",
+    "/fhir/RiskAssessment/_search",
+    "/fhir/RiskAssessment/{assessment_id}",
+}
+"""Tried in tests/api."""
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +108,7 @@ async def test_each_endpoint_wants_a_token_of_its_own(two: Two, tmp_path: Path) 
 def test_nothing_is_served_but_what_is_tried_here(two: Two, tmp_path: Path) -> None:
     served = set(create_app(trusting_settings(tmp_path, *two)).openapi()["paths"])
     guarded = {path.replace("readmission-risk", "{service_id}") for _, path, _ in CALLS}
-    assert served == guarded | set(OPEN)
+    assert served == guarded | READING | set(OPEN)
 
 
 async def test_an_unknown_service_is_said_to_trusted_clients_only(two: Two, tmp_path: Path) -> None:
