@@ -148,7 +148,7 @@ class Service:
     store: Store
 
     async def get(self, path: str, headers: dict[str, str], **query: str) -> httpx.Response:
-        return await self.http.get(path, headers=headers, params=query)
+        return await self.http.get(path, headers=headers, params=query or None)
 
 
 @asynccontextmanager
