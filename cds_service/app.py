@@ -37,11 +37,19 @@ from cds_service.observability import (
 from cds_service.services import offered
 from cds_service.settings import Settings
 from cds_service.smart.app import smart_app
+from cds_service.smart.pages import problem_page
+from cds_service.smart.problems import SmartProblemError
+from cds_service.smart.routes import router as smart_router
+from cds_service.smart.routes_act import router as act_router
+from cds_service.smart.routes_page import router as page_router
 from cds_service.storage.store import Store
 from cds_service.storage.vault import Vault
 from cds_service.tracing import OURS_ALONE
 from cds_service.trust.clients import clients_of
 from cds_service.trust.start import tenants_of
+from cds_service.web.ehr_server.charts import Charts
+from cds_service.web.ehr_server.routes import ehr_server_router
+from cds_service.web.gallery import Gallery
 from cds_service.web.routes import ehr_page_router
 from fhir_mapping.catalogue import CATALOGUE
 
@@ -68,10 +76,15 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.include_router(feedback_router)
     app.include_router(api_router)
     app.include_router(probes.router)
+    for each in (smart_router, page_router, act_router):
+        app.include_router(each)
     app.include_router(description_router(state.services.values(), settings))
     if settings.dev:
-        app.include_router(ehr_page_router(settings.examples, clock=clock))
+        gallery = Gallery(settings.examples)
+        app.include_router(ehr_page_router(gallery, clock=clock))
+        app.include_router(ehr_server_router(Charts(gallery, clock), settings.address, clock=clock))
     app.add_exception_handler(ServiceError, _refused)
+    app.add_exception_handler(SmartProblemError, _problem)
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_middleware(_Observed)
     if settings.cors_origins:
@@ -97,14 +110,23 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await state.store.close()
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
+async def _problem(request: Request, error: Exception) -> Response:
+    problem = error if isinstance(error, SmartProblemError) else SmartProblemError("failed")
+    return problem_page(problem, request.app.state.service.smart)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
     status, code = STATUS[type(error)] if isinstance(error, ServiceError) else (500, "exception")
     if isinstance(error, StoreUnavailableError):
         metrics.store_failed()
+        if _is_for_people(request.scope):
+            return await _problem(request, SmartProblemError("store_unavailable"))
     return _outcome(status, code, str(error))
 
 
-async def _not_routed(_request: Request, error: Exception) -> Response:
+async def _not_routed(request: Request, error: Exception) -> Response:
+    if _is_for_people(request.scope):
+        return await _problem(request, SmartProblemError("not_found"))
     status = error.status_code if isinstance(error, HTTPException) else 404
     code = "not-supported" if status == 405 else "not-found"
     return _outcome(
@@ -145,12 +167,20 @@ class _Observed:
             except Exception as error:
                 log_failure(error)
                 if not status:
-                    await _unforeseen(request_id)(scope, receive, watched)
+                    await _unforeseen(scope, request_id)(scope, receive, watched)
             seconds = perf_counter() - started
             metrics.answered(getattr(scope.get("route"), "path", metrics.UNROUTED), status, seconds)
             log_answer(status, seconds * 1000)
 
 
-def _unforeseen(request_id: str) -> Response:
+def _is_for_people(scope: Scope) -> bool:
+    """Whether a page is expected and not a FHIR resource."""
+    path: str = scope["path"]
+    return path.startswith("/smart/")
+
+
+def _unforeseen(scope: Scope, request_id: str) -> Response:
+    if _is_for_people(scope):
+        return problem_page(SmartProblemError("failed"), scope["app"].state.service.smart)
     text = f"internal error: nothing was assessed. Report request {request_id}."
     return _outcome(500, "exception", text)

@@ -47,7 +47,7 @@ _ASSESSMENTS = Counter(
 )
 _REFUSALS = Counter(
     "readmit_refusals",
-    "Requests refused, by status and the code in the OperationOutcome.",
+    "Requests refused, by status and the code in the OperationOutcome or on the page.",
     ("status", "code"),
     registry=REGISTRY,
 )
@@ -81,7 +81,7 @@ def assessed(tenant: str, service: str, *, outcome: str, reason: str | None) -> 
 
 
 def refused(status: int, code: str) -> None:
-    """A request that was answered with an OperationOutcome."""
+    """A request that was answered with an OperationOutcome, or with a page that says why not."""
     _REFUSALS.labels(str(status), code).inc()
 
 

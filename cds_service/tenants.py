@@ -18,6 +18,10 @@ from cds_service.errors import StartRefusedError
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
 DEV = "dev"
+DEV_FHIR = "/dev/fhir"
+"""Where the page that plays the EHR has its FHIR server, below the service's own address."""
+DEV_USER = "Practitioner/example-clinician"
+DEV_CLIENT = "readmit"
 
 
 def _known_zone(name: str) -> str:
@@ -193,9 +197,18 @@ class Tenant(_Toml):
         return self.alerts.get(service_id, Alert())
 
 
-def dev_tenant(profile: str | None, base_rate: float | None) -> Tenant:
-    """Whom `--dev` serves: everybody on this machine."""
-    return Tenant(name=DEV, iss=DEV, profile=profile, base_rate=base_rate)
+def dev_tenant(profile: str | None, base_rate: float | None, *, address: str) -> Tenant:
+    """Whom `--dev` serves: everybody on this machine. The service at `address` is its EHR as well."""
+    return Tenant(
+        name=DEV,
+        iss=DEV,
+        profile=profile,
+        base_rate=base_rate,
+        fhir_servers=(address + DEV_FHIR,),
+        smart_launch=f"{address}/smart/launch",
+        frame_ancestors=(address,),
+        smart=Smart(client_id=DEV_CLIENT, title="Readmit demonstration", care_managers=(DEV_USER,)),
+    )
 
 
 def load_tenants(path: Path) -> tuple[Tenant, ...]:

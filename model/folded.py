@@ -4,7 +4,7 @@ Loaded from the weights that training saved, without pytorch_tabnet. A test hold
 other. Shapes: S members, B rows, E embedded inputs, G attention groups.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -65,7 +65,8 @@ class Embedding:
 
 @dataclass(frozen=True)
 class FoldedNetwork:
-    """`logits` is the whole way; `embed` and `from_embedded` are its halves, for attribution."""
+    """`logits` is the whole way; `embed` and `from_embedded` are its halves, for attribution;
+    `attended` is what its masks chose."""
 
     embed: Embedding
     first_scale: Tensor
@@ -85,18 +86,31 @@ class FoldedNetwork:
 
     def from_embedded(self, embedded: Tensor) -> Tensor:
         """(S, B, E) -> (S, B)."""
+        decided = embedded.new_zeros(1)
+        for _, decision in self._steps(embedded):
+            decided = decided + decision
+        rows = decided if self.widen is None else torch.bmm(decided, self.widen)
+        return self.last(self.hidden(rows).relu())[..., 0]
+
+    def attended(self, prepared: Tensor) -> Tensor:
+        """(B, columns) -> (S, B, G): the masks of all steps, each as much as its step decided."""
+        summed = prepared.new_zeros(1)
+        for mask, decision in self._steps(self.embed(prepared)):
+            summed = summed + mask * decision.sum(-1, keepdim=True)
+        return summed
+
+    def _steps(self, embedded: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Each step's mask over the groups (S, B, G) and its decision (S, B, n_d)."""
         n_d, gamma = self.config.n_d, self.config.gamma
         inputs = embedded * self.first_scale + self.first_shift
         attended = self._transform(self.splitter, inputs)[..., n_d:]
-        prior, decided = inputs.new_ones(1), inputs.new_zeros(1)
+        prior = inputs.new_ones(1)
         for attend, transformer in zip(self.attention, self.transformers, strict=True):
             mask = sparsemax(attend(attended) * prior)
             prior = prior * (gamma - mask)
             out = self._transform(transformer, mask.index_select(-1, self.group_of) * inputs)
-            decided = decided + out[..., :n_d].relu()
+            yield mask, out[..., :n_d].relu()
             attended = out[..., n_d:]
-        rows = decided if self.widen is None else torch.bmm(decided, self.widen)
-        return self.last(self.hidden(rows).relu())[..., 0]
 
     def _transform(self, layers: Sequence[Dense], rows: Tensor) -> Tensor:
         """GLU layers one after the other, each added to what came before but the first."""

@@ -4,17 +4,28 @@ A bundle of kind `published_scores` has no probability of its own: its scorer sa
 (METHOD.md: a percent for our outcome comes only from a calibrator fitted on a cohort).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
+from model.attention import Attention, attention
 from model.attribution import attribute, by_concept
 from model.bundle import Bundle
-from model.trained import TrainedModel, Value
+from model.could_move import Move, moves
+from model.trained import Floats, TrainedModel, Value
 
-__all__ = ["NO_PROBABILITY", "Contribution", "Score", "Scorer", "Value", "scorer_for"]
+__all__ = [
+    "NO_PROBABILITY",
+    "Attention",
+    "Contribution",
+    "Move",
+    "Score",
+    "Scorer",
+    "Value",
+    "scorer_for",
+]
 
 
 @dataclass(frozen=True)
@@ -45,9 +56,19 @@ NO_PROBABILITY = Score(probability=None, interval=None, contributions=())
 
 
 class Scorer(Protocol):
-    """Anything that scores one vector in catalogue order."""
+    """Anything that scores one vector in catalogue order.
+
+    `attention`: where a network looked, None of what is none. `could_move`: of the features `among`
+    those `most` that could move the probability furthest, were they known; see could_move.py.
+    """
 
     def score(self, values: Sequence[Value]) -> Score: ...
+
+    def attention(self, values: Sequence[Value]) -> Attention | None: ...
+
+    def could_move(
+        self, values: Sequence[Value], among: Collection[str], *, most: int = 5
+    ) -> tuple[Move, ...]: ...
 
 
 class PublishedScorer:
@@ -56,6 +77,16 @@ class PublishedScorer:
     def score(self, values: Sequence[Value]) -> Score:
         """No probability, whatever the values."""
         return NO_PROBABILITY
+
+    def attention(self, values: Sequence[Value]) -> Attention | None:
+        """There is no network."""
+        return None
+
+    def could_move(
+        self, values: Sequence[Value], among: Collection[str], *, most: int = 5
+    ) -> tuple[Move, ...]:
+        """There is nothing to move."""
+        return ()
 
 
 class TrainedScorer:
@@ -69,7 +100,7 @@ class TrainedScorer:
 
     def score(self, values: Sequence[Value]) -> Score:
         """One vector in catalogue order."""
-        table = self._model.encode([values[index] for index in self._positions])[None]
+        table = self._row(values)[None]
         logits = self._model.logits(table)
         calibrator = self._model.calibrator
         low, high = calibrator.interval(logits)
@@ -84,8 +115,26 @@ class TrainedScorer:
 
     def unrounded(self, values: Sequence[Value]) -> float:
         """The probability before it is rounded: only to tell how near two builds come."""
-        table = self._model.encode([values[index] for index in self._positions])[None]
+        table = self._row(values)[None]
         return float(self._model.calibrator.probability(self._model.logits(table))[0])
+
+    def attention(self, values: Sequence[Value]) -> Attention | None:
+        """The masks of one vector in catalogue order."""
+        prepared = self._model.prepare(self._row(values)[None])
+        return attention(self._model.network, prepared, self._model.schema)
+
+    def could_move(
+        self, values: Sequence[Value], among: Collection[str], *, most: int = 5
+    ) -> tuple[Move, ...]:
+        """One vector in catalogue order; what the network does not take moves nothing."""
+        found = moves(self._model, self._row(values), among)[:most]
+        return tuple(
+            Move(each.name, _rounded(each.lowest), _rounded(each.highest)) for each in found
+        )
+
+    def _row(self, values: Sequence[Value]) -> Floats:
+        """(columns,) in schema order."""
+        return self._model.encode([values[index] for index in self._positions])
 
     def _contributions(self, prepared: torch.Tensor) -> tuple[tuple[Contribution, ...], float]:
         slope = self._model.calibrator.slope

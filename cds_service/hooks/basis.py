@@ -25,8 +25,7 @@ def basis(vector: FeatureVector, sources: Sources, bundle: Bundle) -> Iterator[s
     yield from unread(sources)
     yield from _absent(vector, sources, bundle)
     if vector.issues:
-        noticed = [_noticed(each) for each in _by_resource(vector)]
-        yield f"**Noticed in the data:** {listed(noticed)}."
+        yield f"**Noticed in the data:** {listed(noticed(vector))}."
     yield f"**When:** {words.timing(vector, bundle)}"
 
 
@@ -54,7 +53,7 @@ def _absent(
         if feature.name in inputs
         and value in (None, "unknown")
         and all(sources.get(source) == "read" for source in feature.sources)
-        and not _cannot_be(feature, vector)
+        and not cannot_be(feature, vector)
     ]
     if labels:
         more = len(labels) - _NAMED
@@ -62,8 +61,13 @@ def _absent(
         yield f"**Not in the record:** {listed(labels[:_NAMED])}{tail}."
 
 
-def _cannot_be(feature: Feature, vector: FeatureVector) -> bool:
-    """Where the patient goes before discharge; an arrival where there was no ED visit."""
+def noticed(vector: FeatureVector) -> list[str]:
+    """What a person should know about the data, by kind of resource."""
+    return [_noticed(each) for each in _by_resource(vector)]
+
+
+def cannot_be(feature: Feature, vector: FeatureVector) -> bool:
+    """What no record could say yet, or never: where the patient goes before discharge; an arrival where there was no ED visit."""
     if feature.name == "discharge_location":
         return vector.timing == "before_discharge"
     in_ed = feature.name in ("arrival_transport", "triage_acuity")

@@ -76,7 +76,7 @@ def card_of(
     known_as: str | None = None,
 ) -> Card:
     """The card; `known_as` is its uuid where it stands in for one that was purged."""
-    summary, parts = _summary(assessment, occasion.bundle), _detail(assessment, occasion, verdict)
+    summary, parts = summary_of(assessment, occasion.bundle), _detail(assessment, occasion, verdict)
     if succession:
         parts.insert(1, succession.words)
     detail = "\n\n".join(parts)
@@ -136,7 +136,8 @@ def _links(occasion: Occasion) -> Iterator[Link]:
         yield Link(label=APP_LABEL, url=address, type="smart", app_context=occasion.assessment_uuid)
 
 
-def _summary(assessment: Assessment, bundle: Bundle) -> str:
+def summary_of(assessment: Assessment, bundle: Bundle) -> str:
+    """A card's one line; under 140 characters."""
     if isinstance(assessment, NotScored):
         words = wording_of(bundle)
         return f"{words.not_scored}: {words.reasons[assessment.reason]}"

@@ -46,7 +46,7 @@ def what_moves(score: Score, vector: FeatureVector, taken: Collection[str]) -> s
     `taken`: the features that the network takes; the value of no other one is shown.
     """
     shown = largest(score)
-    lines = [moved(*_concept(each.concept, vector, taken), each.amount) for each in shown]
+    lines = [_line(*concept(each.concept, vector, taken), each.amount) for each in shown]
     others = sum(each.amount for each in score.contributions) - sum(e.amount for e in shown)
     rest = (
         f"- All other inputs together ({others:+.2f}), not attributed ({score.not_attributed:+.3f})"
@@ -73,11 +73,15 @@ def estimate_facts(score: Score) -> dict[str, Any]:
     }
 
 
-def _concept(concept: str, vector: FeatureVector, taken: Collection[str]) -> tuple[str, str]:
-    """Its name in the catalogue's words, and its value in this patient."""
-    features = [each for each in CATALOGUE if each.concept == concept and each.name in taken]
-    name = CONCEPTS.get(concept, features[0].label)
-    return plain(name), plain(_shown(SPOKEN_FOR.get(concept), features, vector))
+def _line(name: str, shown: str, amount: float) -> str:
+    return moved(plain(name), plain(shown), amount)
+
+
+def concept(name: str, vector: FeatureVector, taken: Collection[str]) -> tuple[str, str]:
+    """What it is called in the catalogue's words, and its value in this patient; not escaped."""
+    features = [each for each in CATALOGUE if each.concept == name and each.name in taken]
+    called = CONCEPTS.get(name, features[0].label)
+    return called, _shown(SPOKEN_FOR.get(name), features, vector)
 
 
 def _shown(spoken_for: str | None, features: list[Feature], vector: FeatureVector) -> str:

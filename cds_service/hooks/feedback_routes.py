@@ -5,7 +5,7 @@ Always 200 for what can be read: a client cannot repair a card that we do not kn
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import APIRouter
@@ -14,6 +14,7 @@ from fastapi.responses import Response
 from cds_service.dependencies import Body, Client, State
 from cds_service.hooks.feedback import Feedback, read_feedback
 from cds_service.observability import note
+from cds_service.storage.store import Store
 
 router = APIRouter()
 
@@ -26,13 +27,21 @@ async def take_feedback(service_id: str, body: Body, state: State, client: Clien
     note(service_id=service.id, feedback=len(entries))
     uuids = {each.card for each in entries}
     known = await state.store.cards_of(client.name, service_id=service.id, card_uuids=uuids)
-    named = {str(uuid.uuid4()): each for each in entries}
     shared = {"tenant": client.name, "service_id": service.id, "received_at": received}
-    rows = [_row(name, each, known) | shared for name, each in named.items()]
-    comments = {name: each.comment for name, each in named.items() if each.comment}
-    await state.store.add_feedback(rows, comments)
-    note(quarantined=sum(row["assessment_uuid"] is None for row in rows))
+    await append(entries, known, shared, state.store)
     return Response()
+
+
+async def append(
+    entries: Iterable[Feedback], known: Mapping[str, str], shared: Mapping[str, Any], store: Store
+) -> None:
+    """Write entries, from a client or from a page. `known`: card -> the assessment that showed it
+    first; `shared`: tenant, service_id and received_at."""
+    named = {str(uuid.uuid4()): each for each in entries}
+    rows = [_row(name, each, known) | dict(shared) for name, each in named.items()]
+    comments = {name: each.comment for name, each in named.items() if each.comment}
+    await store.add_feedback(rows, comments)
+    note(quarantined=sum(row["assessment_uuid"] is None for row in rows))
 
 
 def _row(name: str, entry: Feedback, known: Mapping[str, str]) -> dict[str, Any]:

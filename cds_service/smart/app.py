@@ -48,6 +48,11 @@ class SmartApp:
         """The redirect URI that is registered."""
         return f"{self.address}/smart/callback"
 
+    @property
+    def key_set(self) -> str:
+        """Where the public halves of the app's keys are."""
+        return f"{self.address}/.well-known/jwks.json"
+
     def server(self, iss: str) -> Server | None:
         """The server that a launch names; none that is not listed is ever asked anything."""
         base = listed(iss, (each.base for each in self.servers))

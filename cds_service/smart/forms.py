@@ -26,7 +26,7 @@ async def _form(request: Request, session: Session, state: State) -> Mapping[str
 
 
 Form = Annotated[Mapping[str, str], Depends(_form)]
-"""The checked fields of a POST; the route has `{sid}` in its path. Every such route takes it."""
+"""The checked fields of a POST by a session's page. Every such route takes it."""
 
 
 async def _fields(request: Request, session: AppSession) -> dict[str, str]:

@@ -17,4 +17,8 @@ PRIVATE = {
 def page_headers(frame_ancestors: Iterable[str]) -> dict[str, str]:
     """`frame_ancestors`: who may show the page in a frame; none: nobody."""
     allowed = " ".join(frame_ancestors) or "'none'"
-    return PRIVATE | {"content-security-policy": _CONTENT + allowed}
+    # under no-referrer browsers send `Origin: null` with a form, and forms.py would refuse it
+    return PRIVATE | {
+        "referrer-policy": "strict-origin",
+        "content-security-policy": _CONTENT + allowed,
+    }

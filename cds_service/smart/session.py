@@ -95,10 +95,9 @@ def held(stored: StoredSession) -> Held:
     return msgspec.convert(stored.contents, Held)
 
 
-async def session_of(request: Request, state: ServiceState) -> AppSession:
+async def session_of(session_id: str, secret: str, state: ServiceState) -> AppSession:
     """Whose request this is, by the id in its path and the cookie. Raises SmartProblemError."""
-    session_id, now = request.path_params["sid"], state.clock()
-    secret = request.cookies.get(SESSION, "")
+    now = state.clock()
     stored = await state.smart.sessions.find(session_id, secret=secret, now=now)
     tenant = _tenant(state, stored) if stored else None
     if stored is None or tenant is None:
@@ -110,8 +109,8 @@ async def session_of(request: Request, state: ServiceState) -> AppSession:
     return _session(session_id, tenant, held(stored))
 
 
-async def _dependency(request: Request, state: State) -> AppSession:
-    return await session_of(request, state)
+async def _dependency(request: Request, sid: str, state: State) -> AppSession:
+    return await session_of(sid, request.cookies.get(SESSION, ""), state)
 
 
 async def _patient_dependency(session: Annotated[AppSession, Depends(_dependency)]) -> AppSession:
@@ -127,7 +126,7 @@ async def _worklist_dependency(session: Annotated[AppSession, Depends(_dependenc
 
 
 Session = Annotated[AppSession, Depends(_dependency)]
-"""Of either kind; the route has `{sid}` in its path."""
+"""Of either kind; the route is of a router with the prefix /smart/s/{sid}."""
 PatientSession = Annotated[AppSession, Depends(_patient_dependency)]
 """Of one patient: `patient_id` is not None. The worklist gets 403."""
 WorklistSession = Annotated[AppSession, Depends(_worklist_dependency)]

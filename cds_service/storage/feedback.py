@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cds_service.storage.assessments import keep
@@ -22,3 +22,12 @@ async def add(connection: AsyncConnection, row: Mapping[str, Any], comment: Seal
     if comment:
         await keep(connection, uuid, tenant, received_at, sealed=comment)
     await add_links(connection, tenant, "feedback", {uuid: digest_of(stored)}, at=received_at)
+
+
+async def of_card(
+    connection: AsyncConnection, tenant: str, card_uuid: str
+) -> list[Mapping[str, Any]]:
+    """What was said of one card of a tenant, in the order in which it came."""
+    f = FEEDBACK.c
+    query = select(*f).where(f.tenant == tenant, f.card_uuid == card_uuid).order_by(f.id)
+    return [dict(row) for row in (await connection.execute(query)).mappings()]

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cds_service.errors import UnsealError
 from cds_service.observability import note
-from cds_service.storage import assessments, feedback, listings, tokens
+from cds_service.storage import assessments, feedback, listings, refused_views, tokens
 from cds_service.storage.chain import Head
 from cds_service.storage.database import Database
 from cds_service.storage.links import heads
@@ -137,6 +137,16 @@ class Store:
         async with self.database.writing() as connection:
             for row in rows:
                 await feedback.add(connection, row, sealed.get(row["uuid"]))
+
+    async def feedback_of(self, tenant: str, card_uuid: str) -> list[Mapping[str, Any]]:
+        """What was said of one card of that tenant, in the order in which it came; no comments."""
+        async with self.database.reading() as connection:
+            return await feedback.of_card(connection, tenant, card_uuid)
+
+    async def add_refused_view(self, row: Mapping[str, Any]) -> None:
+        """Write that a user of the SMART app was not shown an assessment, with its link."""
+        async with self.database.writing() as connection:
+            await refused_views.add(connection, row)
 
     async def spend_token(self, digest: str, *, expires_at: datetime, now: datetime) -> bool:
         """False: it was already spent, in this worker or another, before or after a restart."""

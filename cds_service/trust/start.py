@@ -10,7 +10,7 @@ def tenants_of(settings: Settings) -> tuple[Tenant, ...]:
     """Those who are served. Raises StartRefusedError where nobody would be, or anybody."""
     if settings.tenants is None:
         _check_dev(settings)
-        return (dev_tenant(settings.profile, settings.base_rate),)
+        return (dev_tenant(settings.profile, settings.base_rate, address=settings.address),)
     _check_tenants(settings)
     return load_tenants(settings.tenants)
 

@@ -17,6 +17,7 @@ STATIC = {  # the only files that can be had, whatever is asked for
     "ehr.js": "text/javascript",
     "card.js": "text/javascript",
     "feedback.js": "text/javascript",
+    "launch.js": "text/javascript",
     "markdown.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
@@ -29,9 +30,9 @@ HEADERS = {
 }
 
 
-def ehr_page_router(examples: Path, *, clock: Callable[[], datetime]) -> APIRouter:
+def ehr_page_router(gallery: Gallery, *, clock: Callable[[], datetime]) -> APIRouter:
     """`GET /`, its static files, and `GET /dev/patients[/{name}]` on the folder of examples."""
-    router, gallery = APIRouter(include_in_schema=False), Gallery(examples)
+    router = APIRouter(include_in_schema=False)
     templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
 
     @router.get("/")

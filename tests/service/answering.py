@@ -12,11 +12,11 @@ from cds_service.hooks.call import read_call
 from cds_service.hooks.cards import Occasion, card_of
 from cds_service.hooks.schemas import Card
 from cds_service.settings import READMISSION
-from cds_service.tenants import Alert, Tenant, dev_tenant
+from cds_service.tenants import DEV, Alert, Tenant
 from model.bundle import Bundle
 from tests.service.patients import NOW, PATIENT, Json
 
-TENANT = dev_tenant(None, None)
+TENANT = Tenant(name=DEV, iss=DEV)
 ASSESSMENT = "3f0e8d1c-52a4-4b8e-9d26-0a7c51e9b7f4"
 
 

@@ -1,62 +1,21 @@
 """The page that plays the EHR, clicked through in Chromium against the running service."""
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import (
-    Browser,
-    ConsoleMessage,
-    Dialog,
-    Locator,
-    Page,
-    expect,
-    sync_playwright,
-)
+from playwright.sync_api import Browser, Locator, Page, expect
 
-ROOT = Path(__file__).resolve().parents[2]
-SCREENSHOT = ROOT / "tests" / "screenshots" / "ehr.png"
+from tests.browsing import SCREENSHOTS, chromium, free_port, serve, watched
+
 SERVICE = "**/cds-services/readmission-risk"
-CHROMIUM_ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-START_SECONDS = 60
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=_chromium(), args=CHROMIUM_ARGS)
-        yield chromium
-        chromium.close()
-
-
-def _chromium() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
-    message = "no Chromium here: install Debian's package `chromium` to run the page's tests"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
+    with chromium() as (_, started):
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -65,69 +24,16 @@ def service(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
     Not started without a browser.
     """
-    port, folder = _free_port(), tmp_path_factory.mktemp("service")
-    options = {
-        "--host": "127.0.0.1",
-        "--port": str(port),
-        "--database": f"sqlite+aiosqlite:///{folder / 'readmit.sqlite'}",
-    }
-    start = [sys.executable, "-c", "from cds_service.cli import app; app()", "serve", "--dev"]
-    with (
-        (folder / "service.log").open("w+") as log,
-        _running([*start, *(part for pair in options.items() for part in pair)], log) as process,
-    ):
-        _wait_for(f"http://127.0.0.1:{port}/cds-services", process, Path(log.name))
-        yield f"http://127.0.0.1:{port}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextmanager
-def _running(command: list[str], log: IO[str]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _wait_for(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urlopen(address, timeout=5):  # noqa: S310 - our own loopback address
-                return
-        except (URLError, TimeoutError, ConnectionError):
-            time.sleep(0.2)
-    pytest.fail(f"the service did not start:\n{log.read_text()[-3000:]}")
+    with serve(tmp_path_factory.mktemp("service"), free_port(), "--dev") as address:
+        yield address
 
 
 @pytest.fixture
 def page(browser: Browser, service: str) -> Iterator[Page]:
-    """A fresh page that fails its test on a dialog, a script error or a breach of the page's policy."""
+    """A fresh page of the demonstration."""
     opened = browser.new_page(viewport={"width": 1440, "height": 900}, base_url=service)
-    noticed: list[str] = []
-
-    def dismiss(dialog: Dialog) -> None:
-        noticed.append(dialog.message)
-        dialog.dismiss()
-
-    def hear(line: ConsoleMessage) -> None:
-        if "Content Security Policy" in line.text or "Uncaught" in line.text:
-            noticed.append(line.text)
-
-    opened.on("dialog", dismiss)
-    opened.on("pageerror", lambda error: noticed.append(str(error)))
-    opened.on("console", hear)
-    yield opened
-    opened.close()
-    assert noticed == []
+    with watched(opened):
+        yield opened
 
 
 def choose(page: Page, name: str) -> None:
@@ -159,8 +65,8 @@ def test_a_discharge_draws_the_card(page: Page) -> None:
         expect(card).to_contain_text(words)
     page.locator("#raw-response > summary").click()
     expect(page.locator("#response-json")).to_contain_text('"cards"')
-    SCREENSHOT.parent.mkdir(exist_ok=True)
-    page.screenshot(path=SCREENSHOT, full_page=True)
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "ehr.png", full_page=True)
 
 
 @pytest.mark.slow

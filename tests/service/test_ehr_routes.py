@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from cds_service.web.gallery import Gallery
 from cds_service.web.routes import STATIC, ehr_page_router
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -18,7 +19,7 @@ NAMES = [line["name"] for line in json.loads((EXAMPLES / "index.json").read_byte
 
 async def get(path: str, *, examples: Path = EXAMPLES) -> httpx.Response:
     app = FastAPI()
-    app.include_router(ehr_page_router(examples, clock=lambda: NOW))
+    app.include_router(ehr_page_router(Gallery(examples), clock=lambda: NOW))
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://ehr") as client:
         return await client.get(path)

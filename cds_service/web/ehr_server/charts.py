@@ -22,3 +22,10 @@ class Charts:
         today = self.clock().date()
         names = [line["name"] for line in self.gallery.lines()]
         return [resource for name in names for resource in self.gallery.record(name, today)]
+
+    def patient_of(self, name: str) -> str | None:
+        """The id of a listed patient; None where nobody is listed under that name."""
+        if not self.gallery.has(name):
+            return None
+        record = self.gallery.record(name, self.clock().date())
+        return next(str(each["id"]) for each in record if each["resourceType"] == "Patient")

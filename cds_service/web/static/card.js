@@ -1,12 +1,14 @@
 // CDS Hooks cards and FHIR OperationOutcomes as an EHR would draw them.
 import { overriding, suggesting } from "./feedback.js";
+import { launchButton } from "./launch.js";
 import { element, renderMarkdown } from "./markdown.js";
 
 const INDICATORS = { info: "Information", warning: "Warning", critical: "Critical" };
 
-// `service`: the address that feedback on the cards goes to.
-export function drawAnswer({ status, body, text }, service) {
-  if (Array.isArray(body?.cards)) return drawCards(body.cards, service);
+// `service`: the address that feedback on the cards goes to. `context`: of the hook that was called;
+// without one there is nothing that an app could be launched with.
+export function drawAnswer({ status, body, text }, service, context) {
+  if (Array.isArray(body?.cards)) return drawCards(body.cards, service, context);
   if (body?.resourceType === "OperationOutcome") return [drawOutcome(status, body)];
   return [drawProblem(status, [text.slice(0, 500) || "The answer had no content."])];
 }
@@ -19,17 +21,17 @@ export function drawProblem(status, sentences) {
   return article;
 }
 
-function drawCards(cards, service) {
-  if (cards.length) return cards.map((card) => drawCard(card, service));
+function drawCards(cards, service, context) {
+  if (cards.length) return cards.map((card) => drawCard(card, service, context));
   return [element("p", { className: "quiet", text: "The service answered and had no guidance." })];
 }
 
-function drawCard(card, service) {
+function drawCard(card, service, context) {
   const indicator = INDICATORS[card.indicator] ? card.indicator : "info";
   const article = element("article", { className: "card" }, badge(INDICATORS[indicator]), element("h3", { text: card.summary }));
   article.dataset.indicator = indicator;
   if (card.detail) article.append(element("div", { className: "detail" }, renderMarkdown(card.detail)));
-  article.append(...suggesting(card, service), ...links(card), ...overriding(card, service), source(card.source ?? {}));
+  article.append(...suggesting(card, service), ...links(card, context), ...overriding(card, service), source(card.source ?? {}));
   return article;
 }
 
@@ -37,14 +39,19 @@ function badge(words) {
   return element("p", { className: "badge", text: words });
 }
 
-function links(card) {
-  const items = (card.links ?? []).map((each) => element("li", {}, link(each)));
+function links(card, context) {
+  const items = (card.links ?? []).map((each) => element("li", {}, link(each, context)));
   return items.length ? [element("ul", { className: "links" }, ...items)] : [];
 }
 
-function link({ label, url, type }) {
-  if (type === "smart") return element("span", { text: `${label} (opens as a SMART app inside an EHR)` });
-  return anchor(label, url);
+function link(each, context) {
+  if (each.type !== "smart") return anchor(each.label, each.url);
+  if (context && isOurs(each.url)) return launchButton(each, context);
+  return element("span", { text: `${each.label} (opens as a SMART app inside an EHR)` });
+}
+
+function isOurs(url) {
+  return URL.canParse(url) && new URL(url).origin === location.origin;
 }
 
 function anchor(label, url) {

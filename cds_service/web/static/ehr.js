@@ -1,5 +1,6 @@
 // Plays the EHR: shows a patient, fires the hook at the real service, draws what comes back.
 import { drawAnswer, drawProblem } from "./card.js";
+import { closeApp } from "./launch.js";
 import { element } from "./markdown.js";
 
 const SERVICE = "/cds-services/readmission-risk";
@@ -74,6 +75,7 @@ function showSummary(text) {
 }
 
 function forget() {
+  closeApp();
   $("answer").replaceChildren(element("p", { className: "quiet", text: "Nothing asked yet. Discharge the patient or open the chart: the EHR then calls the service." }));
   $("status").textContent = "";
   $("traffic").hidden = true;
@@ -91,7 +93,7 @@ async function fire(request) {
   const answer = await post(request);
   if (chosen !== current) return;
   current.exchange = { request, response: answer };
-  $("answer").replaceChildren(...(answer.failed ? [drawProblem(0, [answer.failed])] : drawAnswer(answer, SERVICE)));
+  $("answer").replaceChildren(...(answer.failed ? [drawProblem(0, [answer.failed])] : drawAnswer(answer, SERVICE, request.context)));
   $("status").textContent = report(answer);
   showTraffic(request, answer);
   setBusy(false);
