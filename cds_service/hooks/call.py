@@ -51,7 +51,7 @@ class HookCall:
 
     hook: Hook | Literal["smart"]
     hook_instance: str
-    user_id: str
+    user_id: str | None
     patient_id: str
     encounter_id: str | None
     prefetch: dict[str, msgspec.Raw]

@@ -38,7 +38,7 @@ async def append(
     """Write entries, from a client or from a page. `known`: card -> the assessment that showed it
     first; `shared`: tenant, service_id and received_at."""
     named = {str(uuid.uuid4()): each for each in entries}
-    rows = [_row(name, each, known) | shared for name, each in named.items()]
+    rows = [_row(name, each, known) | dict(shared) for name, each in named.items()]
     comments = {name: each.comment for name, each in named.items() if each.comment}
     await store.add_feedback(rows, comments)
     note(quarantined=sum(row["assessment_uuid"] is None for row in rows))

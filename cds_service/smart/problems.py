@@ -33,6 +33,8 @@ Code = Literal[
     "patient_only",
     "session_ended",
     "access_ended",
+    "record_unread",
+    "record_of_another",
     "form_refused",
     "view_refused",
     "not_found",
@@ -184,6 +186,20 @@ PROBLEMS: Mapping[Code, Words] = {
         "Your access has ended",
         "Your record system no longer lets Readmit read the record, so the session was closed.",
         _FROM_CHART,
+    ),
+    "record_unread": Words(
+        502,
+        "The chart could not be read",
+        "Your record system did not give the patient, or the stay that was asked for, so nothing was"
+        " assessed.",
+        "Choose a stay, or wait a minute and try again. If it stays so, the access that was granted may"
+        " be too narrow: open Readmit again from the chart.",
+    ),
+    "record_of_another": Words(
+        502,
+        "The chart holds another patient's data",
+        "Your record system answered with data about somebody else, so nothing was assessed.",
+        _TELL,
     ),
     "form_refused": Words(
         403,

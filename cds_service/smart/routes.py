@@ -17,10 +17,11 @@ from cds_service.smart.pages import organisations_page, signed_out_page
 from cds_service.smart.problems import SmartProblemError
 from cds_service.smart.scopes import Kind
 from cds_service.smart.session import Session
+from cds_service.smart.view.page import STATIC as PAGE_STATIC
 
 router = APIRouter()
 signed_in = APIRouter(prefix="/smart/s/{sid}")
-STATIC: Final = {"problem.css": "text/css"}
+STATIC: Final = {"problem.css": "text/css"} | dict(PAGE_STATIC)
 """The only files that can be had, whatever is asked for."""
 _SEE_OTHER: Final = 303
 _KEYS_KEPT: Final = "public, max-age=600"

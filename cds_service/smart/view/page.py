@@ -28,7 +28,7 @@ HERE = Path(__file__).resolve().parents[1]
 STATIC: Mapping[str, str] = {"app.css": "text/css", "icon.svg": "image/svg+xml"}
 """The static files of the app, and what each is."""
 _SHORT_DIGEST = 12
-_templates = Environment(
+TEMPLATES = Environment(
     loader=FileSystemLoader(HERE / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
@@ -69,7 +69,7 @@ def page(view: PageView) -> str:
     if view.facts.silent:
         return silent_page(view.facts)
     stored, facts = view.stored, view.facts
-    return _templates.get_template("assessment.html").render(
+    return TEMPLATES.get_template("assessment.html").render(
         words=words,
         facts=facts,
         said=view.said,
@@ -94,7 +94,7 @@ def page(view: PageView) -> str:
 
 def silent_page(facts: Facts) -> str:
     """What a site sees that runs silently."""
-    return _templates.get_template("silent.html").render(words=words, facts=facts)
+    return TEMPLATES.get_template("silent.html").render(words=words, facts=facts)
 
 
 def received(facts: Facts, reference: str, resource: Any, *, back: str) -> str:
@@ -102,13 +102,13 @@ def received(facts: Facts, reference: str, resource: Any, *, back: str) -> str:
     kind = printable(reference.partition("/")[0])
     written = json.dumps(resource, indent=2, ensure_ascii=False)
     lines = "\n".join(printable(line) if line.strip() else "" for line in written.split("\n"))
-    template = _templates.get_template("received.html")
+    template = TEMPLATES.get_template("received.html")
     return template.render(facts=facts, kind=kind, written=lines, back=back)
 
 
 def model_card(facts: Facts, bundle: Bundle, card: str) -> str:
     """The bundle's model card as it was written, after its intended use."""
-    return _templates.get_template("model_card.html").render(
+    return TEMPLATES.get_template("model_card.html").render(
         facts=facts,
         manifest=bundle.manifest,
         digest=bundle.digest[:_SHORT_DIGEST],

@@ -1,6 +1,7 @@
 """The words of the page that no card has; all others are hooks/wording.py's. No directive verbs."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 RAISES_AND_LOWERS = (
     "Each bar begins where the one before it ends, from a typical patient of the training cohort to"
@@ -33,6 +34,12 @@ SILENT = (
     "This site runs Readmit silently: estimates are made and stored for evaluation, and none is shown"
     " to anybody."
 )
+NOTHING_YET = (
+    "Readmit has not assessed this stay. It can read the chart now, with your access, and make the first"
+    " assessment; that is stored, as one from the EHR would be."
+)
+STAYS = "Hospital stays in the chart, newest first. A stay that ended is assessed as of its end."
+NO_STAYS = "The chart has no hospital stay that Readmit could read."
 COULD_MOVE = (
     "Of what is missing, these inputs could move the estimate furthest: from the lowest to the highest"
     " it would be over the values that the training stays had, one at a time, all others as they are."
@@ -54,6 +61,7 @@ EARLIER = "Each point is one assessment. A hollow point was made by another mode
 NO_CARD = "No card was shown with this assessment, so there is none to answer."
 ACCEPT = "Taken into account"
 OVERRIDE = "Set aside"
+ANSWERS: Mapping[str, str] = {"accepted": "taken into account", "overridden": "set aside"}
 CARD_FEEDBACK = "Your answer is stored with the card, as an answer from the EHR would be."
 HOOKS: Mapping[str, str] = {
     "encounter-discharge": "at discharge",
@@ -71,3 +79,8 @@ TASKS: Mapping[str, str] = {
     "critical_outcome": "Critical outcome",
 }
 NEVER_READ = "No input was worked out, because no stay could be told."
+
+
+def answered(outcome: str, at: datetime) -> str:
+    """That the card was answered, and how."""
+    return f"This card was answered on {at:%Y-%m-%d %H:%M} UTC: {ANSWERS[outcome]}."
