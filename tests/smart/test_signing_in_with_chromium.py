@@ -50,7 +50,7 @@ def photograph(page: Page, name: str) -> None:
 
 def is_signed_in(page: Page) -> None:
     expect(page).to_have_url(SESSION)
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
 
 
 def is_told(page: Page, answer: Response | None, code: Code) -> None:
@@ -67,7 +67,8 @@ def is_told(page: Page, answer: Response | None, code: Code) -> None:
 def test_an_ehr_launch_with_consent(page: Page, hospital: Site) -> None:
     ehr = hospital.ehrs["north"]
     ehr.consent = "page"
-    page.goto(hospital.launch("north", app_context=hospital.assessment("north")))
+    assessment = hospital.assessment("north")
+    page.goto(hospital.launch("north", app_context=assessment, need_patient_banner=True))
     photograph(page, "consent")
     page.get_by_role("button", name="Allow").click()
     is_signed_in(page)
