@@ -29,5 +29,9 @@ async def of_card(
 ) -> list[Mapping[str, Any]]:
     """What was said of one card of a tenant, in the order in which it came."""
     f = FEEDBACK.c
-    query = select(*f).where(f.tenant == tenant, f.card_uuid == card_uuid).order_by(f.id)
+    query = (
+        select(*f)
+        .where(f.tenant == tenant, f.card_uuid == card_uuid)
+        .order_by(f.received_at, f.uuid)
+    )
     return [dict(row) for row in (await connection.execute(query)).mappings()]
