@@ -30,15 +30,16 @@ def audit_event(link: Link, subject: Row | None) -> str:
     """The AuditEvent of a link, as JSON; `subject`: the row it speaks of."""
     action, code, display = _EVENTS[link.kind]
     assessed = subject if link.kind == "assessed" else None
+    refused = subject if link.kind == "refused" else None
     made = {
         "id": link.hash,
         "meta": {"security": [AI]} if assessed and _by_network(assessed) else None,
         "type": {"system": _LIFECYCLE, "code": code, "display": display},
         "action": action,
         "recorded": instant(link.at),
-        "outcome": _REFUSED if link.kind == "refused" else "0",
+        "outcome": _REFUSED if refused else "0",
         "agent": [
-            {"who": _requestor(link, subject), "requestor": True},
+            {"who": _requestor(link, assessed or refused), "requestor": True},
             {
                 "who": device(assessed["bundle_digest"]) if assessed else {"display": "Readmit"},
                 "requestor": False,
@@ -81,10 +82,10 @@ def _by_network(row: Row) -> bool:
     return row["probability"] is not None
 
 
-def _requestor(link: Link, subject: Row | None) -> Json:
+def _requestor(link: Link, asked: Row | None) -> Json:
     if link.kind == "purged":
         return {"display": "operator"}
-    user = subject.get("user_id") if subject else None
+    user = asked["user_id"] if asked else None
     if user is None:
         return {"display": f"client {link.tenant}"}
     if _USER.fullmatch(user):
