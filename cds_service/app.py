@@ -12,6 +12,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds_service import metrics, probes
+from cds_service.api.readers import readers_of
+from cds_service.api.routes import router as api_router
 from cds_service.dependencies import Clock, ServiceState, system_clock
 from cds_service.errors import (
     FHIR_JSON,
@@ -69,8 +71,10 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         telemetry=OURS_ALONE,
     )
     app.state.service = state
+    app.state.readers = readers_of(settings, tenants, http=http)
     app.include_router(router)
     app.include_router(feedback_router)
+    app.include_router(api_router)
     app.include_router(probes.router)
     for each in (smart_router, page_router, act_router):
         app.include_router(each)
@@ -132,8 +136,11 @@ async def _not_routed(request: Request, error: Exception) -> Response:
 
 def _outcome(status: int, code: str, diagnostics: str) -> Response:
     metrics.refused(status, code)
-    asked = {"www-authenticate": "Bearer"} if status == 401 else None
+    asked = {"www-authenticate": _CHALLENGES[code]} if code in _CHALLENGES else None
     return Response(operation_outcome(code, diagnostics), status, asked, media_type=FHIR_JSON)
+
+
+_CHALLENGES = {"login": "Bearer", "forbidden": 'Bearer error="insufficient_scope"'}
 
 
 class _Observed:

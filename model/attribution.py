@@ -27,10 +27,12 @@ class Attribution:
     rest: float
 
 
-def attribute(network: FoldedNetwork, prepared: Tensor, reference: Tensor) -> Attribution:
+def attribute(
+    network: FoldedNetwork, prepared: Tensor, reference: Tensor, *, tolerance: float = _TOLERANCE
+) -> Attribution:
     """One row against the reference, both (1, columns), by the midpoint rule.
 
-    Steps triple until the gap is small: the middles of the coarser steps are then among those of
+    Steps triple until the gap is below `tolerance`, in mean logits: the middles of the coarser steps are then among those of
     the finer ones, so that no slope is taken twice.
     """
     with torch.inference_mode():
@@ -42,7 +44,7 @@ def attribute(network: FoldedNetwork, prepared: Tensor, reference: Tensor) -> At
     while True:
         by_column = summed / steps
         rest = moved - float(by_column.sum())
-        if abs(rest) < _TOLERANCE or 3 * steps > _MOST:
+        if abs(rest) < tolerance or 3 * steps > _MOST:
             return Attribution(by_column, rest)
         steps *= 3
         finer = _middles(steps).view(-1, 3)[:, ::2].flatten()

@@ -52,6 +52,8 @@ class Score:
     interval_holds: bool = False
 
 
+_LEFT_OVER = 1e-3
+"""Log-odds that contributions may leave over before the way is walked in finer steps."""
 NO_PROBABILITY = Score(probability=None, interval=None, contributions=())
 
 
@@ -138,7 +140,9 @@ class TrainedScorer:
 
     def _contributions(self, prepared: torch.Tensor) -> tuple[tuple[Contribution, ...], float]:
         slope = self._model.calibrator.slope
-        found = attribute(self._model.network, prepared, self._reference)
+        found = attribute(
+            self._model.network, prepared, self._reference, tolerance=_LEFT_OVER / slope
+        )
         amounts = by_concept([float(each) for each in found.by_column], self._concepts)
         ordered = sorted(amounts.items(), key=lambda item: (-abs(item[1]), item[0]))
         listed = tuple(Contribution(concept, slope * amount) for concept, amount in ordered)

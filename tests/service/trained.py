@@ -4,7 +4,7 @@ Its weights are drawn, not learnt: what it says of a patient means nothing.
 """
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +23,7 @@ from model.calibration import Calibrator
 from model.classifier import Classifier
 from model.preprocessing import Preprocessing, fit_preprocessing
 from model.schema import Column, Schema
-from model.scoring import Contribution, Score, Value
+from model.scoring import Attention, Contribution, Move, Score, Value
 from model.shape import TabNetConfig
 from model.tabnet import TabNetEncoder
 from model.trained import (
@@ -122,6 +122,14 @@ class Fixed:
     def score(self, values: Sequence[Value]) -> Score:
         return self._score
 
+    def attention(self, values: Sequence[Value]) -> Attention | None:
+        return ATTENTION
+
+    def could_move(
+        self, values: Sequence[Value], among: Collection[str], *, most: int = 5
+    ) -> tuple[Move, ...]:
+        return tuple(Move(name, 0.1204, 0.3349) for name in sorted(among)[:most])
+
 
 SCORE = Score(
     probability=0.1849,
@@ -139,6 +147,10 @@ SCORE = Score(
     interval_holds=True,
 )
 
+ATTENTION = Attention(
+    by_column={"hosp_los_days": 0.61, "n_hosp_365d": 0.39},
+    by_concept={"hosp_los_days": 0.61, "prior_admissions": 0.39},
+)
 ED_SCORE = replace(
     SCORE,
     contributions=(

@@ -17,6 +17,7 @@ from cds_service.hooks.said import contents_of
 from cds_service.hooks.showing import showing
 from cds_service.recalled import recalled
 from cds_service.received import received
+from cds_service.settings import READMISSION
 from cds_service.smart.view.page import Facts, PageView, page
 from cds_service.smart.view.stored import Stored
 from fhir_mapping.catalogue import CATALOGUE
@@ -44,6 +45,7 @@ def stored(
     *,
     at: datetime | None = None,
     uuid: str = UUID,
+    service_id: str = READMISSION,
     **choices: Any,
 ) -> Stored:
     """What a hook call leaves in the store, read back. `choices` are the tenant's."""
@@ -57,6 +59,7 @@ def stored(
         at=when,
         assessment_uuid=uuid,
         tenant=tenant(**choices),
+        service_id=service_id,
     )
     shown = showing(found, on)
     contents = contents_of(found, shown.card, received(found, call.prefetch, {}))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_TOPS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+_TOPS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Span:
     width: float
 
 
-def scale_of(shares: Iterable[float]) -> Scale:
-    """From 0 to a round share that holds them all."""
-    most = max(shares, default=0.0)
+def scale_of(shares: Iterable[float], *, at_least: float = 0.05) -> Scale:
+    """From 0 to a round share that holds them all, and `at_least`."""
+    most = max([at_least, *shares])
     return Scale(0.0, next(top for top in _TOPS if most <= top or top == 1.0))
 
 

@@ -14,13 +14,13 @@ from cds_service.smart.view.stored import Stored
 from cds_service.smart.view.words import HOOKS
 
 _MOST = 24
-_HEIGHT, _ROOM = 110.0, 12.0
+_HEIGHT, _ROOM = 6.875, 0.75
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Point:
-    """One estimate on the drawing: percent of the width, pixels from above."""
+    """One estimate on the drawing: percent of the width, rem from above."""
 
     left: float
     top: float
@@ -32,6 +32,11 @@ class Point:
     def anchor(self) -> str:
         """How its label is aligned."""
         return anchor(self.left)
+
+    @property
+    def label_top(self) -> float:
+        """Above the point, or below where it stands high."""
+        return round(self.top + (1.4 if self.top < 2.0 else -0.75), 3)
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ def _points(drawn: Sequence[Row], scale: Scale, stored: Stored) -> list[Point]:
     return [
         Point(
             left=round(4.0 + 0.92 * across.at(at.timestamp()), 2),
-            top=round(_ROOM + (_HEIGHT - _ROOM) * (1.0 - scale.at(row["probability"]) / 100.0), 1),
+            top=round(_ROOM + (_HEIGHT - _ROOM) * (1.0 - scale.at(row["probability"]) / 100.0), 3),
             label=whole_percent(row["probability"]),
             hollow=row["bundle_digest"] != stored.row["bundle_digest"],
             here=row["uuid"] == stored.row["uuid"],

@@ -87,6 +87,7 @@ def page(view: PageView) -> str:
         about=_about(stored),
         row_loaded=stored.bundle is not None,
         limits=stored.words.limits,
+        time_critical=stored.task == "critical_outcome",
         reasons=OVERRIDE_REASONS,
         longest_comment=LONGEST_COMMENT,
     )

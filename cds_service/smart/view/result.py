@@ -103,7 +103,7 @@ def _outcome(stored: Stored) -> str:
 
 def _between(name: str, interval: tuple[float, float]) -> str:
     low, high = map(whole_percent, interval)
-    return f"{name}: {low} to {high}"
+    return f"{name[:1].upper()}{name[1:]}: {low} to {high}"
 
 
 def _compared(rate: BaseRate) -> str:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from cds_service.hooks.basis import named, noticed
-from cds_service.hooks.wording import SOURCES, listed, whole_percent
+from cds_service.hooks.wording import SOURCES, listed, percent
 from cds_service.smart.view.drawing import Scale, Span, scale_of
 from cds_service.smart.view.inputs import missing, why_missing
 from cds_service.smart.view.stored import Stored
-from cds_service.smart.view.words import DENIED, NARROWED, NOT_LOADED, NOTHING_COULD_MOVE
+from cds_service.smart.view.words import DENIED, NARROWED, NOT_LOADED, NOTHING_COULD_MOVE, UNTOLD
 from fhir_mapping.catalogue import CATALOGUE, Feature
 from fhir_mapping.extract import FeatureVector
 from model.scoring import Move
@@ -37,13 +37,14 @@ class Unseen:
     absent: tuple[tuple[str, str], ...]
     moves: tuple[CouldMove, ...]
     no_moves: str | None
+    untold: str | None
 
 
 def unseen_of(stored: Stored, denied: tuple[str, ...], narrowed: tuple[str, ...]) -> Unseen:
     """`denied`, `narrowed`: resource types that this session may not read, or in part."""
     vector = stored.vector
     absent = missing(stored, vector) if vector else ()
-    moves = _moves(stored, vector, absent) if vector else ()
+    moves, untold = _moves(stored, vector, absent) if vector else ((), 0)
     return Unseen(
         not_read=_sources(stored, "not_read"),
         in_part=_sources(stored, "partial"),
@@ -53,7 +54,8 @@ def unseen_of(stored: Stored, denied: tuple[str, ...], narrowed: tuple[str, ...]
         if vector
         else (),
         moves=moves,
-        no_moves=None if moves else _why_none(stored),
+        no_moves=None if moves or untold else _why_none(stored),
+        untold=UNTOLD.format(untold) if untold else None,
     )
 
 
@@ -79,22 +81,26 @@ def _why_none(stored: Stored) -> str | None:
 
 def _moves(
     stored: Stored, vector: FeatureVector, absent: tuple[Feature, ...]
-) -> tuple[CouldMove, ...]:
-    """Of what could be known: not what is worked out from other inputs."""
+) -> tuple[tuple[CouldMove, ...], int]:
+    """Of what could be known: not what is worked out from other inputs. And of how many the
+    training stays cannot tell it."""
     probability = stored.row["probability"]
     if stored.assessor is None or probability is None:
-        return ()
+        return (), 0
     among = [each.name for each in absent if not each.derived]
-    found = stored.assessor.scorer.could_move(vector.values, among, most=_MOST)
-    scale = scale_of([probability, *(each.highest for each in found)])
-    return tuple(_move(each, probability, scale) for each in found)
+    tried = stored.assessor.scorer.could_move(vector.values, among, most=len(among))
+    found = [each for each in tried if each.highest > each.lowest]
+    widest = found[:_MOST]
+    scale = scale_of([probability, *(each.highest for each in widest)], at_least=0.0)
+    moves = tuple(_move(each, probability, scale) for each in widest)
+    return moves, len(among) - len(found)
 
 
 def _move(move: Move, probability: float, scale: Scale) -> CouldMove:
     return CouldMove(
         label=CATALOGUE[move.name].label,
-        lowest=whole_percent(move.lowest),
-        highest=whole_percent(move.highest),
+        lowest=percent(move.lowest),
+        highest=percent(move.highest),
         bar=scale.between(move.lowest, move.highest),
         now=scale.at(probability),
     )
