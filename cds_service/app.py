@@ -43,6 +43,7 @@ from cds_service.smart.problems import SmartProblemError
 from cds_service.smart.routes import router as smart_router
 from cds_service.smart.routes_act import router as act_router
 from cds_service.smart.routes_page import router as page_router
+from cds_service.smart.routes_worklist import router as worklist_router
 from cds_service.storage.store import Store
 from cds_service.storage.vault import Vault
 from cds_service.tracing import OURS_ALONE
@@ -77,7 +78,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.include_router(feedback_router)
     app.include_router(api_router)
     app.include_router(probes.router)
-    for each in (smart_router, page_router, act_router):
+    for each in (smart_router, page_router, act_router, worklist_router):
         app.include_router(each)
     app.include_router(description_router(state.services.values(), settings))
     if settings.dev:
