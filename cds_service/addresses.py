@@ -1,9 +1,11 @@
 """Addresses that may be configured: https, or plain http to this very machine. Checked, never called."""
 
 import ipaddress
+from collections.abc import Iterable
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
+import httpx
 from pydantic.functional_validators import AfterValidator
 
 
@@ -13,6 +15,21 @@ def is_loopback(host: str | None) -> bool:
         return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
     except ValueError:
         return False
+
+
+def listed(named: str, servers: Iterable[str]) -> str | None:
+    """The server of the list that a request names, as the list writes it."""
+    wanted = _normal(named)
+    return next((each for each in servers if wanted and _normal(each) == wanted), None)
+
+
+def _normal(url: str) -> httpx.URL | None:
+    """Case of scheme and host, a default port and a final slash make no difference."""
+    try:
+        parsed = httpx.URL(url)
+        return parsed.copy_with(path=parsed.path.rstrip("/") or "/")
+    except (httpx.InvalidURL, ValueError):
+        return None
 
 
 def _split(address: str) -> SplitResult:

@@ -62,6 +62,7 @@ async def answer(
         assessment_uuid=assessment_id,
         at=call.received,
         bundle=assessor.bundle,
+        fhir_server=tenant.server_of(call.fhir_server),
     )
     with span("hook", service=service.id):
         fetched = await _fetched(call, tenant, state, assessor, readable)
@@ -148,6 +149,7 @@ async def _stored(
         earlier = await store.shown(
             occasion.tenant.name,
             service_id=occasion.service_id,
+            fhir_server=occasion.fhir_server,
             patient_id=occasion.patient_id,
             encounter_id=assessment.encounter_id,
         )

@@ -12,9 +12,10 @@ from typing import Final
 import anyio
 import httpx
 
+from cds_service.addresses import listed
 from cds_service.answers import Fetched, Lack, lack_of
 from cds_service.assessment import Assessor, stay_of
-from cds_service.fhir_server import FhirServer, listed
+from cds_service.fhir_server import FhirServer
 from cds_service.hooks.call import HookCall
 from cds_service.observability import note
 from cds_service.records import gather

@@ -4,7 +4,6 @@ Only a server that the site lists is contacted, and only at addresses under its 
 `next` link nor a redirect leads elsewhere. Every way to fail is a code of fhir_mapping/issues.py.
 """
 
-from collections.abc import Iterable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 from urllib.parse import quote, unquote
@@ -67,21 +66,6 @@ def outgoing_client() -> httpx.AsyncClient:
         cookies=closed,
         follow_redirects=False,
     )
-
-
-def listed(named: str, servers: Iterable[str]) -> str | None:
-    """The server of the list that a request names, as the list writes it."""
-    wanted = _normal(named)
-    return next((each for each in servers if wanted and _normal(each) == wanted), None)
-
-
-def _normal(url: str) -> httpx.URL | None:
-    """Case of scheme and host, a default port and a final slash make no difference."""
-    try:
-        parsed = httpx.URL(url)
-        return parsed.copy_with(path=parsed.path.rstrip("/") or "/")
-    except (httpx.InvalidURL, ValueError):
-        return None
 
 
 class FhirServer:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from cds_service.addresses import Resource, Url
+from cds_service.addresses import Resource, Url, listed
 from cds_service.errors import StartRefusedError
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -191,6 +191,13 @@ class Tenant(_Toml):
     def title(self) -> str:
         """What users are told of whose it is."""
         return (self.smart and self.smart.title) or self.name
+
+    def server_of(self, named: str | None) -> str | None:
+        """The FHIR server that a call is about, as this file writes it: ids of two servers may be
+        the same. A call that names none is about the only one there is; else None."""
+        if named is None:
+            return self.fhir_servers[0] if len(self.fhir_servers) == 1 else None
+        return listed(named, self.fhir_servers)
 
     def alert(self, service_id: str) -> Alert:
         """The rule of one service; without one nothing warns."""

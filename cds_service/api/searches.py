@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from cds_service.addresses import listed
 from cds_service.errors import ParameterError, UnsealError
-from cds_service.fhir_server import listed
 from cds_service.storage.vault import Sealed, Vault
 from cds_service.tenants import Tenant
 

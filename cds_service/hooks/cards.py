@@ -48,7 +48,8 @@ _SHORT_DIGEST = 12
 class Occasion:
     """One call, as far as a card depends on it: who asks, of whom, when, answered by which bundle.
 
-    `assessment_uuid` is the opaque id under which the assessment is kept.
+    `assessment_uuid` is the opaque id under which the assessment is kept. `fhir_server`: whose ids
+    patient and stay have, None where that is not known.
     """
 
     tenant: Tenant
@@ -57,6 +58,7 @@ class Occasion:
     assessment_uuid: str
     at: datetime
     bundle: Bundle
+    fhir_server: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ def _card_id(
     assessment: Assessment, occasion: Occasion, text: str, succession: Succession | None
 ) -> str:
     """What reads the same of the same stay is the same card, unless it replaces another one."""
-    stay = (occasion.tenant.name, occasion.service_id, occasion.patient_id, assessment.encounter_id)
+    on = (occasion.tenant.name, occasion.service_id, occasion.fhir_server or "")
+    stay = (*on, occasion.patient_id, assessment.encounter_id)
     replaced = succession.of if succession else ""
     named = "\n".join((*(part or "" for part in stay), occasion.bundle.digest, replaced, text))
     return str(uuid.uuid5(_NAMESPACE, named))

@@ -25,6 +25,7 @@ def _of_call(call: HookCall, occasion: Occasion) -> dict[str, Any]:
         "hook_instance": call.hook_instance,
         "service_id": occasion.service_id,
         "user_id": call.user_id,
+        "fhir_server": occasion.fhir_server,
         "patient_id": call.patient_id,
     }
 

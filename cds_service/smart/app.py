@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 from pydantic import SecretStr
 
+from cds_service.addresses import listed
 from cds_service.errors import StartRefusedError
-from cds_service.fhir_server import listed
 from cds_service.services import Offered
 from cds_service.settings import Settings
 from cds_service.smart.app_keys import AppKeys, read_app_keys

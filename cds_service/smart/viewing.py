@@ -23,7 +23,8 @@ class Seen:
 async def seen(session: AppSession, state: ServiceState, asked: str | None) -> Seen:
     """The assessment that is asked for, else the card's, else the newest of the stay. Raises
     SmartProblemError where it is not this patient's."""
-    rows = await state.store.of_patient(session.tenant.name, session.patient_id or "")
+    all_rows = await state.store.of_patient(session.tenant.name, session.patient_id or "")
+    rows = [row for row in all_rows if row["fhir_server"] == session.iss]
     named = asked or session.app_context
     if named is not None:
         return Seen(await allowed(session, state, named), rows)
@@ -45,6 +46,8 @@ def _wrong(session: AppSession, found: Shown | None, *, card: bool) -> Reason | 
     """A card's stay is the launched one; other stays of the patient are his history."""
     if found is None:
         return "unknown"
+    if found.row["fhir_server"] != session.iss:  # whose patient has this id is another question
+        return "other_server"
     if session.patient_id is None or found.row["patient_id"] != session.patient_id:
         return "other_patient"
     stays = {found.row["encounter_id"], session.encounter_id} - {None}

@@ -40,7 +40,7 @@ async def add(
 async def _card_of_stay(connection: AsyncConnection, row: Mapping[str, Any]) -> str | None:
     """The assessment whose card the stay has; none other can give it one until the transaction ends."""
     await lock(connection, row["tenant"])
-    stay = {name: row[name] for name in ("service_id", "patient_id", "encounter_id")}
+    stay = {name: row[name] for name in ("service_id", "fhir_server", "patient_id", "encounter_id")}
     newest = _newest_shown(select(ASSESSMENT.c.uuid), row["tenant"], **stay)
     found: str | None = await connection.scalar(newest)
     return found
@@ -60,11 +60,13 @@ async def shown(
     tenant: str,
     *,
     service_id: str,
+    fhir_server: str | None,
     patient_id: str,
     encounter_id: str | None,
 ) -> Stored | None:
     """The newest assessment of that stay that showed its card first."""
-    stay = {"service_id": service_id, "patient_id": patient_id, "encounter_id": encounter_id}
+    stay = {"service_id": service_id, "fhir_server": fhir_server}
+    stay |= {"patient_id": patient_id, "encounter_id": encounter_id}
     found = await connection.execute(_newest_shown(WITH_CONTENTS, tenant, **stay))
     row = found.mappings().one_or_none()
     return as_stored(row) if row else None

@@ -58,7 +58,13 @@ class Store:
             return await assessments.add(connection, row, sealed, after=after)
 
     async def shown(
-        self, tenant: str, *, service_id: str, patient_id: str, encounter_id: str | None
+        self,
+        tenant: str,
+        *,
+        service_id: str,
+        fhir_server: str | None,
+        patient_id: str,
+        encounter_id: str | None,
     ) -> Shown | None:
         """The newest assessment of that stay that showed its card first."""
         async with self.database.reading() as connection:
@@ -66,6 +72,7 @@ class Store:
                 connection,
                 tenant,
                 service_id=service_id,
+                fhir_server=fhir_server,
                 patient_id=patient_id,
                 encounter_id=encounter_id,
             )

@@ -76,6 +76,10 @@ class AssessmentRow(Base):
     user_id: Mapped[str | None] = mapped_column(
         String(255), doc="the client's user, such as Practitioner/17"
     )
+    fhir_server: Mapped[str | None] = mapped_column(
+        String(255),
+        doc="the tenant's FHIR server whose ids patient and stay have; NULL: not known",
+    )
     patient_id: Mapped[str] = mapped_column(
         String(255), index=True, doc="the client's id of the patient"
     )

@@ -41,6 +41,7 @@ def assessment(tenant: str = "north", **columns: Any) -> dict[str, Any]:
         "hook_instance": new_uuid(),
         "service_id": SERVICE,
         "user_id": "Practitioner/d1",
+        "fhir_server": None,
         "patient_id": f"patient-{number}",
         "encounter_id": f"stay-{number}",
         "card_uuid": new_uuid(),
@@ -85,7 +86,7 @@ def entry(shown: dict[str, Any], **columns: Any) -> dict[str, Any]:
 async def add(store: Store, tenant: str = "north", **columns: Any) -> dict[str, Any]:
     """Write one assessment, after the one that the stay has; the row as it was given."""
     row = assessment(tenant, **columns)
-    stay = {name: row[name] for name in ("service_id", "patient_id", "encounter_id")}
+    stay = {name: row[name] for name in ("service_id", "fhir_server", "patient_id", "encounter_id")}
     earlier = await store.shown(tenant, **stay)
     after = earlier.row["uuid"] if earlier else None
     assert await store.add_assessment(row, CONTENTS, after=after)

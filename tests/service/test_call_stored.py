@@ -24,7 +24,7 @@ async def test_a_call_is_stored(url: str, tmp_path: Path) -> None:
     store = opened(url)
     async with store.database.reading() as connection:
         (row,) = (await connection.execute(select(ASSESSMENT))).mappings().all()
-    stay = {name: row[name] for name in ("service_id", "patient_id", "encounter_id")}
+    stay = {name: row[name] for name in ("service_id", "fhir_server", "patient_id", "encounter_id")}
     shown = await store.shown("dev", **stay)
     assert [(link.kind, link.subject) for link in await links(store, "dev")] == [
         ("assessed", row["uuid"])

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from cds_service.fhir_server import MOST_PAGES, listed
+from cds_service.addresses import listed
+from cds_service.fhir_server import MOST_PAGES
 from cds_service.hooks.call import read_call
 from tests.service.fhir_loopback import (
     FhirFake,

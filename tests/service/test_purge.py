@@ -63,6 +63,7 @@ async def test_what_was_stored_before_a_moment_goes(store: Store) -> None:
     shown = await store.shown(
         "north",
         service_id=old["service_id"],
+        fhir_server=None,
         patient_id=old["patient_id"],
         encounter_id=old["encounter_id"],
     )

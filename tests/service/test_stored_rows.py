@@ -26,7 +26,12 @@ from tests.service.stored import (
 )
 from tests.service.tampering import links
 
-STAY: dict[str, Any] = {"service_id": SERVICE, "patient_id": "p", "encounter_id": "e"}
+STAY: dict[str, Any] = {
+    "service_id": SERVICE,
+    "fhir_server": "https://fhir.example",
+    "patient_id": "p",
+    "encounter_id": "e",
+}
 
 
 async def test_a_row_comes_back_as_it_was_given(store: Store) -> None:
@@ -73,7 +78,14 @@ async def test_the_newest_first_showing_is_found(store: Store) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [{"service_id": "x"}, {"patient_id": "x"}, {"encounter_id": "x"}, {"encounter_id": None}],
+    [
+        {"service_id": "x"},
+        {"fhir_server": "x"},
+        {"fhir_server": None},
+        {"patient_id": "x"},
+        {"encounter_id": "x"},
+        {"encounter_id": None},
+    ],
     ids=str,
 )
 async def test_another_stay_is_not_that_stay(other: dict[str, Any], store: Store) -> None:
@@ -183,7 +195,11 @@ async def sees_its_own(
 ) -> None:
     for stay, card in enumerate(cards):
         found = await store.shown(
-            tenant, service_id=SERVICE, patient_id="p", encounter_id=f"e{stay}"
+            tenant,
+            service_id=SERVICE,
+            fhir_server=None,
+            patient_id="p",
+            encounter_id=f"e{stay}",
         )
         rows = stays.get(stay)
         assert (found.row["uuid"] if found else None) == (rows[-1]["uuid"] if rows else None)

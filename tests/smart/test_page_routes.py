@@ -309,3 +309,22 @@ async def test_two_hospitals_never_see_each_others(
             assert "No assessment yet" in (await shown(page)).text  # the same patient id
             answer = await readmit_get(page, f"?assessment={name}")
             assert (answer.status_code, problem(answer)) == (403, "view_refused")
+
+
+async def test_one_tenants_servers_may_give_two_patients_the_same_id(
+    tmp_path: Path, north: FakeEhr, clock: Clock
+) -> None:
+    with fake_ehr(clock=clock) as clinic:
+        clinic.register("readmit", CALLBACK)
+        one = entry("north", north.base, clinic.base)
+        async with serving(tmp_path, one, clock=clock, bundles=DEMO) as readmit:
+            name = await scored(await readmit.session(north))
+            assert (await row_of(readmit, name))["fhir_server"] == north.base
+            page = await readmit.another_browser().session(clinic)
+            assert "No assessment yet" in (await shown(page)).text
+            answer = await readmit_get(page, f"?assessment={name}")
+            assert (answer.status_code, problem(answer)) == (403, "view_refused")
+            assert (await rows(readmit, REFUSED_VIEW))[-1]["reason"] == "other_server"
+            theirs = await scored(page)
+            cards = [(await row_of(readmit, each))["card_uuid"] for each in (name, theirs)]
+            assert cards[0] != cards[1]
