@@ -6,12 +6,15 @@ from contextlib import asynccontextmanager
 from time import perf_counter
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds_service import metrics, probes
+from cds_service.api.readers import readers_of
+from cds_service.api.routes import router as api_router
 from cds_service.dependencies import Clock, ServiceState, system_clock
 from cds_service.errors import (
     FHIR_JSON,
@@ -40,6 +43,7 @@ from cds_service.smart.problems import SmartProblemError
 from cds_service.smart.routes import router as smart_router
 from cds_service.smart.routes_act import router as act_router
 from cds_service.smart.routes_page import router as page_router
+from cds_service.smart.routes_worklist import router as worklist_router
 from cds_service.storage.store import Store
 from cds_service.storage.vault import Vault
 from cds_service.tracing import OURS_ALONE
@@ -69,10 +73,12 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
         telemetry=OURS_ALONE,
     )
     app.state.service = state
+    app.state.readers = readers_of(settings, tenants, http=http)
     app.include_router(router)
     app.include_router(feedback_router)
+    app.include_router(api_router)
     app.include_router(probes.router)
-    for each in (smart_router, page_router, act_router):
+    for each in (smart_router, page_router, act_router, worklist_router):
         app.include_router(each)
     app.include_router(description_router(state.services.values(), settings))
     if settings.dev:
@@ -82,6 +88,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(SmartProblemError, _problem)
     app.add_exception_handler(HTTPException, _not_routed)
+    app.add_exception_handler(RequestValidationError, _not_routed)
     app.add_middleware(_Observed)
     if settings.cors_origins:
         app.add_middleware(
@@ -132,8 +139,11 @@ async def _not_routed(request: Request, error: Exception) -> Response:
 
 def _outcome(status: int, code: str, diagnostics: str) -> Response:
     metrics.refused(status, code)
-    asked = {"www-authenticate": "Bearer"} if status == 401 else None
+    asked = {"www-authenticate": _CHALLENGES[code]} if code in _CHALLENGES else None
     return Response(operation_outcome(code, diagnostics), status, asked, media_type=FHIR_JSON)
+
+
+_CHALLENGES = {"login": "Bearer", "forbidden": 'Bearer error="insufficient_scope"'}
 
 
 class _Observed:

@@ -76,23 +76,27 @@ Client = Annotated[Tenant, Depends(_client)]
 async def _body(request: Request, _trusted: Client) -> bytes:
     """The whole body, refused as soon as it is too long; only a trusted client's is read at all."""
     limit = _state(request).settings.max_body_bytes
+    return await limited_body(request, limit, remedy="Send less, or raise READMIT_MAX_BODY_BYTES.")
+
+
+async def limited_body(request: Request, limit: int, *, remedy: str = "Send less.") -> bytes:
+    """The whole body. Raises BodyTooLargeError or UnsupportedEncodingError."""
     if request.headers.get("content-encoding", "identity") != "identity":
         raise UnsupportedEncodingError(
             "request body", "compressed.", "Send it without Content-Encoding."
         )
     stated = request.headers.get("content-length", "")
     if stated.isdecimal() and int(stated) > limit:
-        raise _too_large(limit)
+        raise _too_large(limit, remedy)
     received = bytearray()
     async for chunk in request.stream():
         received += chunk
         if len(received) > limit:
-            raise _too_large(limit)
+            raise _too_large(limit, remedy)
     return bytes(received)
 
 
-def _too_large(limit: int) -> BodyTooLargeError:
-    remedy = "Send less, or raise READMIT_MAX_BODY_BYTES."
+def _too_large(limit: int, remedy: str) -> BodyTooLargeError:
     return BodyTooLargeError("request body", f"more than {limit} bytes.", remedy)
 
 

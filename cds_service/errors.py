@@ -7,8 +7,13 @@ ServiceError
 │   ├── DataMissingError           412  required data neither sent nor obtainable
 │   ├── WrongPatientError          412  a resource about somebody else: a hard stop
 │   ├── BodyTooLargeError          413  more bytes than READMIT_MAX_BODY_BYTES
-│   └── UnsupportedEncodingError   415  a compressed body
+│   ├── UnsupportedEncodingError   415  a compressed body
+│   ├── ParameterError             400  a parameter of a search that is missing or malformed
+│   └── UnknownAssessmentError     404  no such assessment, or none that the token may read
 ├── ClientNotTrustedError      401  no token, or one that is not accepted; the log says why
+├── AccessDeniedError          403  a token that does not allow this; the log says why
+├── SilentSiteError            403  a site that runs silently: no score leaves
+├── AccessUncheckedError       503  the authorization server does not say what a token allows
 ├── StoreUnavailableError      503  the assessment cannot be stored, so it is not given
 ├── UnsealError                     sealed contents that do not open
 │   ├── KeyUnknownError             no storage key is theirs
@@ -59,6 +64,14 @@ class UnsupportedEncodingError(RequestError):
     """The body is compressed."""
 
 
+class ParameterError(RequestError):
+    """A parameter that is missing, malformed or given twice."""
+
+
+class UnknownAssessmentError(RequestError):
+    """No assessment of that id that the caller may read; whether there is another is not said."""
+
+
 class ClientNotTrustedError(ServiceError):
     """A client that did not prove who it is. `reason` and `facts` are for the log; the message,
     which the client sees, is the same for all."""
@@ -68,6 +81,34 @@ class ClientNotTrustedError(ServiceError):
             "Authorization: this client is not trusted. The log of the service says why."
         )
         self.reason, self.facts = reason, facts
+
+
+class AccessDeniedError(ServiceError):
+    """A trusted client whose token does not allow what it asked. `reason` is for the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            "Authorization: the token does not allow this. The log of the service says why."
+        )
+        self.reason = reason
+
+
+class SilentSiteError(ServiceError):
+    """The tenant is silent: everything is scored and stored, nothing is shown."""
+
+    def __init__(self) -> None:
+        super().__init__("This site runs silently: assessments are stored, and none is given out.")
+
+
+class AccessUncheckedError(ServiceError):
+    """What the token allows could not be asked. `reason` is for the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            "Authorization: the token cannot be checked now, for the authorization server does not"
+            " answer. Try again."
+        )
+        self.reason = reason
 
 
 class StoreUnavailableError(ServiceError):
@@ -98,6 +139,11 @@ STATUS: dict[type[ServiceError], tuple[int, str]] = {
     BodyTooLargeError: (413, "too-long"),
     UnsupportedEncodingError: (415, "not-supported"),
     ClientNotTrustedError: (401, "login"),
+    ParameterError: (400, "invalid"),
+    UnknownAssessmentError: (404, "not-found"),
+    AccessDeniedError: (403, "forbidden"),
+    SilentSiteError: (403, "suppressed"),
+    AccessUncheckedError: (503, "transient"),
     StoreUnavailableError: (503, "transient"),
 }
 """Exception type -> HTTP status and FHIR issue type. The only such table."""

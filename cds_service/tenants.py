@@ -5,11 +5,12 @@ docs/reference/tenants.md has every field. A tenant is one allow-listed pair of 
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cds_service.addresses import Resource, Url
 from cds_service.errors import StartRefusedError
@@ -21,6 +22,13 @@ DEV_FHIR = "/dev/fhir"
 """Where the page that plays the EHR has its FHIR server, below the service's own address."""
 DEV_USER = "Practitioner/example-clinician"
 DEV_CLIENT = "readmit"
+
+
+def _known_zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("not a time zone by its IANA name, such as Europe/London") from None
 
 
 class _Toml(BaseModel):
@@ -50,6 +58,40 @@ class Alert(_Toml):
         given = (self.threshold, self.per_day, self.missed_per_false)
         if sum(each is not None for each in given) > 1:
             raise ValueError("give one of threshold, per_day and missed_per_false")
+        return self
+
+
+class Api(_Toml):
+    """Who may read assessments (docs/reference/read-api.md): whoever brings a token of this issuer."""
+
+    issuer: str = Field(min_length=1, description="`iss` of its access tokens, to the letter.")
+    audience: str = Field(
+        min_length=1, description="`aud` of tokens for this service; one of several is enough."
+    )
+    jwks_uri: Resource | None = Field(
+        None,
+        description="Address of the issuer's key set, where its access tokens are JSON Web Tokens."
+        " Either this or `introspection`.",
+    )
+    introspection: Resource | None = Field(
+        None,
+        description="Address that is asked what an opaque token is (RFC 7662); in one tenant of the"
+        " file at most, for such a token does not say whose it is.",
+    )
+    client_id: str | None = Field(
+        None, description="Who this service is at `introspection`; needed with it."
+    )
+    secret_file: Annotated[Path, Field(strict=False)] | None = Field(
+        None,
+        description="File with the secret for `introspection`, beside this file; read at start.",
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.jwks_uri is None) == (self.introspection is None):
+            raise ValueError("needs jwks_uri, or introspection: one of the two")
+        if self.introspection and not (self.client_id and self.secret_file):
+            raise ValueError("introspection needs client_id and secret_file")
         return self
 
 
@@ -131,6 +173,13 @@ class Tenant(_Toml):
     smart: Smart | None = Field(
         None, description="Registration of the SMART app at its FHIR servers; unset: no app."
     )
+    zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        "UTC",
+        description="Time zone of the site, by which the worklist counts days: Europe/London.",
+    )
+    api: Api | None = Field(
+        None, description="Who may read assessments; without it nobody may, the SMART app aside."
+    )
 
     @model_validator(mode="after")
     def _one_key_set(self) -> Self:
@@ -172,6 +221,7 @@ def load_tenants(path: Path) -> tuple[Tenant, ...]:
         raise StartRefusedError(f"{path}: has no [[tenant]]; then nobody is trusted")
     tenants = tuple(_tenant(path, number, each) for number, each in enumerate(listed, start=1))
     _check_distinct(path, tenants)
+    _check_told_apart(path, [each.api for each in tenants if each.api])
     return tenants
 
 
@@ -195,6 +245,9 @@ def _beside(folder: Path, tenant: Tenant) -> Tenant:
     if tenant.smart and tenant.smart.secret_file:
         secret = {"secret_file": folder / tenant.smart.secret_file}
         placed["smart"] = tenant.smart.model_copy(update=secret)
+    if tenant.api and tenant.api.secret_file:
+        secret = {"secret_file": folder / tenant.api.secret_file}
+        placed["api"] = tenant.api.model_copy(update=secret)
     return tenant.model_copy(update=placed)
 
 
@@ -205,3 +258,15 @@ def _check_distinct(path: Path, tenants: Iterable[Tenant]) -> None:
             if key in seen:
                 raise StartRefusedError(f"{path}: two tenants have the same {key[0]}")
             seen.add(key)
+
+
+def _check_told_apart(path: Path, apis: Sequence[Api]) -> None:
+    """A token must lead to one tenant, by what it says of itself or because no other asks."""
+    if sum(each.introspection is not None for each in apis) > 1:
+        raise StartRefusedError(
+            f"{path}: api.introspection: two tenants have it, and an opaque token does not say"
+            " whose it is. Let all but one use jwks_uri."
+        )
+    pairs = [(each.issuer, each.audience) for each in apis]
+    if len(set(pairs)) < len(pairs):
+        raise StartRefusedError(f"{path}: api: two tenants have the same issuer and audience")

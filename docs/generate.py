@@ -23,7 +23,7 @@ from cds_service.storage.tables import (
     SpentTokenRow,
 )
 from cds_service.tenants import Alert, Smart, Tenant
-from docs import trust_pages
+from docs import smart_pages, trust_pages
 from docs.cards_page import cards_body
 from docs.training_page import training_body
 from fhir_mapping.catalogue import CATALOGUE, Feature
@@ -151,6 +151,12 @@ def client_authentication() -> str:
     return _page("Client authentication", trust_pages.CLIENT_AUTHENTICATION, body)
 
 
+def smart() -> str:
+    """Signing in to the SMART app, and the pages that say why not."""
+    body = _table(("`problem`", "status", "what happened", "what to do"), smart_pages.problems())
+    return _page("The SMART app", smart_pages.SMART, body)
+
+
 def database() -> str:
     """Every table and column of the assessment store."""
     parts = [
@@ -201,6 +207,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics,
     "tenants.md": tenants,
     "client-authentication.md": client_authentication,
+    "smart.md": smart,
     "cards.md": cards,
     "training.md": training,
     "database.md": database,

@@ -6,19 +6,13 @@ and no result either: an audit repository has other readers than a chart.
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
+from cds_service.fhir_elements import AI, Json, device, instant, of_digest, of_uuid, reference
 from cds_service.storage.chain import Link
 
-Json = dict[str, Any]
 Row = Mapping[str, Any]
-AI: Final[Json] = {
-    "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
-    "code": "AIAST",
-    "display": "Artificial Intelligence asserted",
-}
 _LIFECYCLE = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"
 _EVENTS: Mapping[str, tuple[str, str, str]] = {
     "assessed": ("C", "originate", "Originate/Retain Record Lifecycle Event"),
@@ -29,7 +23,6 @@ _EVENTS: Mapping[str, tuple[str, str, str]] = {
 _REFUSED = "4"  # AuditEvent.outcome, minor failure: it was asked for and not given
 _ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
 _PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
-_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _USER = re.compile(r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9.-]{1,64}")
 
 
@@ -37,17 +30,18 @@ def audit_event(link: Link, subject: Row | None) -> str:
     """The AuditEvent of a link, as JSON; `subject`: the row it speaks of."""
     action, code, display = _EVENTS[link.kind]
     assessed = subject if link.kind == "assessed" else None
+    refused = subject if link.kind == "refused" else None
     made = {
         "id": link.hash,
         "meta": {"security": [AI]} if assessed and _by_network(assessed) else None,
         "type": {"system": _LIFECYCLE, "code": code, "display": display},
         "action": action,
-        "recorded": _instant(link.at),
+        "recorded": instant(link.at),
         "outcome": _REFUSED if link.kind == "refused" else "0",
         "agent": [
-            {"who": _requestor(link, subject), "requestor": True},
+            {"who": _requestor(link, assessed or refused), "requestor": True},
             {
-                "who": _bundle(assessed) if assessed else {"display": "Readmit"},
+                "who": device(assessed["bundle_digest"]) if assessed else {"display": "Readmit"},
                 "requestor": False,
             },
         ],
@@ -63,20 +57,20 @@ def provenance(link: Link, row: Row) -> str:
     made = {
         "id": row["uuid"],
         "meta": {"security": [AI]} if ai else None,
-        "target": [_by_uuid(row["uuid"])],
-        "occurredDateTime": _instant(row["prediction_time"]),
-        "recorded": _instant(link.at),
+        "target": [{"identifier": of_uuid(row["uuid"])}],
+        "occurredDateTime": instant(row["prediction_time"]),
+        "recorded": instant(link.at),
         "reason": [{"coding": [AI]}] if ai else None,
         "activity": {"coding": [{"system": _LIFECYCLE, "code": "originate"}]},
         "agent": [
             {
                 "type": {"coding": [{"system": _PARTICIPANT, "code": "assembler"}]},
-                "who": _bundle(row),
+                "who": device(row["bundle_digest"]),
             }
         ],
         "entity": [
-            {"role": "source", "what": _digest("the 105 inputs", row["vector_digest"])},
-            {"role": "derivation", "what": _digest("the catalogue", row["mapping_digest"])},
+            {"role": "source", "what": of_digest("the 105 inputs", row["vector_digest"])},
+            {"role": "derivation", "what": of_digest("the catalogue", row["mapping_digest"])},
             {"role": "derivation", "what": _model_card(row)},
         ],
     }
@@ -88,30 +82,28 @@ def _by_network(row: Row) -> bool:
     return row["probability"] is not None
 
 
-def _requestor(link: Link, subject: Row | None) -> Json:
-    user = subject.get("user_id") if subject else None
+def _requestor(link: Link, asked: Row | None) -> Json:
+    if link.kind == "purged":
+        return {"display": "operator"}
+    user = asked["user_id"] if asked else None
     if user is None:
-        return {"display": "operator" if link.kind == "purged" else f"client {link.tenant}"}
+        return {"display": f"client {link.tenant}"}
     if _USER.fullmatch(user):
         return {"reference": user}
     return {"identifier": {"value": user}}
 
 
-def _bundle(row: Row) -> Json:
-    return {"type": "Device", **_digest("Readmit with the bundle", row["bundle_digest"])}
-
-
 def _model_card(row: Row) -> Json:
-    card = _digest("model card, in the bundle", row["bundle_digest"])
+    card = of_digest("model card, in the bundle", row["bundle_digest"])
     return {"type": "DocumentReference", **card}
 
 
 def _people(row: Row | None) -> list[Json]:
     if row is None or "patient_id" not in row:
         return []
-    entities = [{"what": _reference("Patient", row["patient_id"]), "role": _role("1")}]
+    entities = [{"what": reference("Patient", row["patient_id"]), "role": _role("1")}]
     if row["encounter_id"]:
-        entities.append({"what": _reference("Encounter", row["encounter_id"]), "role": _role("4")})
+        entities.append({"what": reference("Encounter", row["encounter_id"]), "role": _role("4")})
     return entities
 
 
@@ -130,30 +122,11 @@ def _record(link: Link, row: Row | None) -> Json:
         "vector": row.get("vector_digest") if row else None,
     }
     detail = [{"type": name, "valueString": value} for name, value in stated.items() if value]
-    return {"what": _by_uuid(link.subject), "role": _role("4"), "detail": detail}
-
-
-def _reference(kind: str, name: str) -> Json:
-    """A client may have ids that FHIR does not allow."""
-    if _ID.fullmatch(name):
-        return {"reference": f"{kind}/{name}"}
-    return {"type": kind, "identifier": {"value": name}}
+    return {"what": {"identifier": of_uuid(link.subject)}, "role": _role("4"), "detail": detail}
 
 
 def _role(code: str) -> Json:
     return {"system": _ROLE, "code": code}
-
-
-def _by_uuid(uuid: str) -> Json:
-    return {"identifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{uuid}"}}
-
-
-def _digest(display: str, digest: str | None) -> Json:
-    return {"identifier": {"value": digest}, "display": display}
-
-
-def _instant(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")
 
 
 def _json(kind: str, made: Json) -> str:

@@ -5,22 +5,20 @@ a schema may still be refused: what a record must hold is beyond JSON Schema (41
 """
 
 from collections.abc import Iterable
-from http import HTTPStatus
 from importlib import metadata
-from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from cds_service.errors import FHIR_JSON, STATUS
+from cds_service.api import openapi as reading
+from cds_service.errors import STATUS, AccessDeniedError
 from cds_service.hooks.requests import FEEDBACK, hook_request
 from cds_service.hooks.schemas import Card, Discovery
 from cds_service.metrics import CONTENT_TYPE
+from cds_service.openapi_elements import JSON, Json, as_sent, operation, ref
 from cds_service.services import Offered
 from cds_service.settings import Settings
 
-Json = dict[str, Any]
-JSON = "application/json"
 _ABOUT = (
     "CDS Hooks 2.0: the estimated risk of an unplanned readmission within 30 days, at discharge and"
     " when a chart is opened. Every refusal is a FHIR R4 OperationOutcome that quotes no record."
@@ -59,7 +57,9 @@ _CARDS: Json = {
     },
 }
 _UNFORESEEN = 500
-_REFUSALS = sorted({status for status, _ in STATUS.values()} | {_UNFORESEEN})
+_DENIED = STATUS[AccessDeniedError][0]
+_REFUSALS = sorted({status for status, _ in STATUS.values()} - {_DENIED} | {_UNFORESEEN})
+"""What a hook may be refused with; a token that allows less than all is the read API's."""
 _AUTHENTICATION = 401
 _BODILESS = frozenset((400, 404, 412, 413, 415))
 """Statuses of a request with a body or a service id, which discovery has not."""
@@ -86,11 +86,14 @@ def document(services: Iterable[Offered], *, guarded: bool, public_url: str | No
             "description": _ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": _hooks(listed, guarded) | _machines(),
-        "components": {"schemas": _schemas(listed)},
+        "paths": _hooks(listed, guarded) | reading.paths(guarded=guarded) | _machines(),
+        "components": {"schemas": _schemas(listed) | reading.schemas()},
     }
     if guarded:
-        described["components"]["securitySchemes"] = {"client": _TOKEN}
+        described["components"]["securitySchemes"] = {
+            "client": _TOKEN,
+            reading.SCHEME: reading.TOKEN,
+        }
     if public_url:
         described["servers"] = [{"url": public_url}]
     return described
@@ -108,18 +111,18 @@ def _hooks(services: tuple[Offered, ...], guarded: bool) -> Json:
     discovery = [each for each in refusals if each not in _BODILESS]
     return {
         "/cds-services": {
-            "get": _operation("Discovery", "Which services there are.", "Discovery", discovery)
+            "get": operation("Discovery", "Which services there are.", "Discovery", discovery)
             | asked
         },
         "/cds-services/{service_id}": {
             "parameters": [service],
-            "post": _operation("Call", "Cards for one patient.", "CardResponse", refusals)
+            "post": operation("Call", "Cards for one patient.", "CardResponse", refusals)
             | asked
             | _taking("HookRequest"),
         },
         "/cds-services/{service_id}/feedback": {
             "parameters": [service],
-            "post": _operation("Feedback", "What users did with cards.", None, refusals)
+            "post": operation("Feedback", "What users did with cards.", None, refusals)
             | asked
             | _taking("FeedbackRequest"),
         },
@@ -129,8 +132,8 @@ def _hooks(services: tuple[Offered, ...], guarded: bool) -> Json:
 def _machines() -> Json:
     """Probes, metrics and this document: never guarded."""
     return {
-        "/health/live": {"get": _operation("Live", "The process answers.", "Probe", ())},
-        "/health/ready": {"get": _operation("Ready", "Hooks are answered.", "Probe", (503,))},
+        "/health/live": {"get": operation("Live", "The process answers.", "Probe", ())},
+        "/health/ready": {"get": operation("Ready", "Hooks are answered.", "Probe", (503,))},
         "/metrics": {
             "get": {
                 "operationId": "metrics",
@@ -138,29 +141,12 @@ def _machines() -> Json:
                 "responses": {"200": {"description": "OK", "content": {CONTENT_TYPE: {}}}},
             }
         },
-        "/openapi.json": {"get": _operation("Description", "This document.", "Document", ())},
+        "/openapi.json": {"get": operation("Description", "This document.", "Document", ())},
     }
 
 
-def _operation(name: str, summary: str, answer: str | None, refusals: Iterable[int]) -> Json:
-    answers: Json = {"200": {"description": "OK, without a body"}}
-    if answer:
-        answers = {"200": _response(HTTPStatus.OK, JSON, _ref(answer))}
-    outcome = _ref("OperationOutcome")
-    answers |= {str(each): _response(HTTPStatus(each), FHIR_JSON, outcome) for each in refusals}
-    return {"operationId": name.lower(), "summary": summary, "responses": answers}
-
-
-def _response(status: HTTPStatus, media_type: str, schema: Json) -> Json:
-    return {"description": status.phrase, "content": {media_type: {"schema": schema}}}
-
-
 def _taking(schema: str) -> Json:
-    return {"requestBody": {"required": True, "content": {JSON: {"schema": _ref(schema)}}}}
-
-
-def _ref(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}
+    return {"requestBody": {"required": True, "content": {JSON: {"schema": ref(schema)}}}}
 
 
 def _schemas(services: tuple[Offered, ...]) -> Json:
@@ -175,14 +161,7 @@ def _schemas(services: tuple[Offered, ...]) -> Json:
             "required": ["status"],
             "properties": {"status": {"type": "string"}},
         },
-        **_sent(Discovery),
-        **_sent(Card),
+        **as_sent(Discovery),
+        **as_sent(Card),
         "CardResponse": _CARDS,
     }
-
-
-def _sent(model: type[Discovery] | type[Card]) -> Json:
-    """As it leaves: what has a default may be left out."""
-    schema: Json = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    parts: Json = schema.pop("$defs", {})
-    return parts | {model.__name__: schema}

@@ -1,6 +1,7 @@
 """What a token response says beside tokens: patient, stay, what a card's link carried. Pure."""
 
 import re
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,8 +12,9 @@ _ENCOUNTER: Final = re.compile(r"(?:.*/)?Encounter/([A-Za-z0-9.-]{1,64})(?:/_his
 
 @dataclass(frozen=True)
 class LaunchContext:
-    """Ids as the server has them. `needs_banner`: unless it says that its own page shows whose
-    chart this is."""
+    """Ids as the server has them. `app_context`: the assessment's uuid that our card's link carried;
+    anything else is not ours. `needs_banner`: unless it says that its own page shows whose chart
+    this is."""
 
     patient_id: str | None = field(repr=False)
     encounter_id: str | None = field(repr=False)
@@ -25,7 +27,7 @@ def launch_context(said: Mapping[str, Any]) -> LaunchContext:
     return LaunchContext(
         patient_id=_text(said, "patient"),
         encounter_id=_text(said, "encounter") or _encounter(said.get("fhirContext")),
-        app_context=_text(said, "appContext"),
+        app_context=_uuid(_text(said, "appContext")),
         needs_banner=said.get("need_patient_banner") is not False,
     )
 
@@ -39,6 +41,13 @@ def same_user(said: str, listed: Iterable[str], iss: str) -> bool:
 def _text(said: Mapping[str, Any], name: str) -> str | None:
     value = said.get(name)
     return value if isinstance(value, str) and 0 < len(value) <= _LONGEST else None
+
+
+def _uuid(value: str | None) -> str | None:
+    try:
+        return str(uuid.UUID(value)) if value else None
+    except ValueError:
+        return None
 
 
 def _encounter(listed: object) -> str | None:

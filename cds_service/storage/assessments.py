@@ -65,9 +65,9 @@ async def shown(
 ) -> Stored | None:
     """The newest assessment of that stay that showed its card first."""
     stay = {"service_id": service_id, "patient_id": patient_id, "encounter_id": encounter_id}
-    found = await connection.execute(_newest_shown(_WITH_CONTENTS, tenant, **stay))
+    found = await connection.execute(_newest_shown(WITH_CONTENTS, tenant, **stay))
     row = found.mappings().one_or_none()
-    return _stored(row) if row else None
+    return as_stored(row) if row else None
 
 
 def _newest_shown(query: Select[Any], tenant: str, **stay: str | None) -> Select[Any]:
@@ -79,9 +79,9 @@ def _newest_shown(query: Select[Any], tenant: str, **stay: str | None) -> Select
 
 async def by_uuid(connection: AsyncConnection, uuid: str) -> Stored | None:
     """One assessment by the id that left the service."""
-    found = await connection.execute(_WITH_CONTENTS.where(ASSESSMENT.c.uuid == uuid))
+    found = await connection.execute(WITH_CONTENTS.where(ASSESSMENT.c.uuid == uuid))
     row = found.mappings().one_or_none()
-    return _stored(row) if row else None
+    return as_stored(row) if row else None
 
 
 async def of_patient(
@@ -131,12 +131,13 @@ async def cards_of(
     return {row.card_uuid: row.uuid for row in found}
 
 
-_WITH_CONTENTS = select(*ASSESSMENT.c, SEALED.c.wrapped_key, SEALED.c.content).outerjoin(
+WITH_CONTENTS = select(*ASSESSMENT.c, SEALED.c.wrapped_key, SEALED.c.content).outerjoin(
     SEALED, SEALED.c.subject == ASSESSMENT.c.uuid
 )
 
 
-def _stored(joined: RowMapping) -> Stored:
+def as_stored(joined: RowMapping) -> Stored:
+    """A row of WITH_CONTENTS."""
     row = {column.name: joined[column] for column in ASSESSMENT.c}
     key, content = joined[SEALED.c.wrapped_key], joined[SEALED.c.content]
     return Stored(row, None if key is None else Sealed(key, content))

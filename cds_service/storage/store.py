@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cds_service.errors import UnsealError
 from cds_service.observability import note
-from cds_service.storage import assessments, feedback, refused_views, tokens
+from cds_service.storage import assessments, feedback, listings, refused_views, tokens
 from cds_service.storage.chain import Head
 from cds_service.storage.database import Database
 from cds_service.storage.links import heads
@@ -23,6 +23,16 @@ class Shown:
 
     row: Mapping[str, Any]
     contents: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some of a patient's assessments; `total`: of how many. `more`: where the next page begins,
+    None where this is the last."""
+
+    shown: Sequence[Shown]
+    total: int
+    more: int | None
 
 
 class Store:
@@ -92,6 +102,32 @@ class Store:
             return await assessments.cards_of(
                 connection, tenant, service_id=service_id, card_uuids=card_uuids
             )
+
+    async def page_of_patient(
+        self,
+        tenant: str,
+        patient_id: str,
+        *,
+        since: datetime | None = None,
+        before: int | None = None,
+        limit: int,
+    ) -> Page:
+        """Assessments of the patient, newest first; `before`: where the page before ended."""
+        async with self.database.reading() as connection:
+            total = await listings.count_of_patient(connection, tenant, patient_id, since=since)
+            found = await listings.of_patient(
+                connection, tenant, patient_id, since=since, before=before, limit=limit + 1
+            )
+        shown = [Shown(each.row, self._contents(each)) for each in found[:limit]]
+        more = found[limit - 1].row["id"] if len(found) > limit else None
+        return Page(shown, total, more)
+
+    async def stays_of(
+        self, tenant: str, service_id: str, *, since: datetime, until: datetime
+    ) -> list[listings.StayOfDay]:
+        """The stays whose newest assessment was made in [since, until), ranked by risk."""
+        async with self.database.reading() as connection:
+            return await listings.stays_of(connection, tenant, service_id, since=since, until=until)
 
     async def add_feedback(
         self, rows: Sequence[Mapping[str, Any]], comments: Mapping[str, str]

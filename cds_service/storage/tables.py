@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     DateTime,
     Dialect,
+    Index,
     LargeBinary,
     MetaData,
     String,
@@ -53,6 +54,11 @@ class AssessmentRow(Base):
     """One answered hook call. Written once, never changed."""
 
     __tablename__ = "assessment"
+    __table_args__ = (
+        Index("ix_assessment_of_patient", "tenant", "patient_id", "id"),
+        Index("ix_assessment_of_stay", "tenant", "service_id", "encounter_id", "id"),
+        Index("ix_assessment_of_day", "tenant", "service_id", "created_at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, doc="order of writing")
     uuid: Mapped[str | None] = mapped_column(

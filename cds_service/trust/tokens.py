@@ -62,7 +62,7 @@ def bearer(authorization: Collection[str]) -> str:
 
 def read(token: str, *, algorithms: Collection[str]) -> Presented:
     """Take the token apart. Raises ClientNotTrustedError where it is not one that CDS Hooks allows."""
-    header, claims = _parts(token)
+    header, claims = parts(token)
     _check_header(header, algorithms)
     _check_claims(claims)
     audience = claims["aud"]
@@ -113,7 +113,8 @@ def _registry(*algorithms: str) -> JWSRegistry:
     return registry
 
 
-def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims, not yet believed. Raises ClientNotTrustedError."""
     if len(token) > LONGEST:
         raise refused("token_malformed")
     try:
@@ -129,13 +130,13 @@ def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _check_header(header: Mapping[str, Any], algorithms: Collection[str]) -> None:
-    if not _is_text(header.get("alg")) or header["alg"] not in algorithms:
+    if not is_text(header.get("alg")) or header["alg"] not in algorithms:
         raise refused("algorithm_not_allowed")
     if header.get("typ") != "JWT":
         raise refused("type_not_jwt")
-    if not _is_text(header.get("kid")):
+    if not is_text(header.get("kid")):
         raise refused("key_id_missing")
-    if {"crit", "b64"} & header.keys() or ("jku" in header and not _is_text(header["jku"])):
+    if {"crit", "b64"} & header.keys() or ("jku" in header and not is_text(header["jku"])):
         raise refused("header_malformed")
 
 
@@ -145,20 +146,23 @@ def _check_claims(claims: Mapping[str, Any]) -> None:
             raise refused("claim_missing", claim=name)
         if not fits(claims[name]):
             raise refused("claim_malformed", claim=name)
-    if "nbf" in claims and not _is_moment(claims["nbf"]):
+    if "nbf" in claims and not is_moment(claims["nbf"]):
         raise refused("claim_malformed", claim="nbf")
 
 
-def _is_text(value: object) -> bool:
+def is_text(value: object) -> bool:
+    """Text that is not empty."""
     return isinstance(value, str) and value != ""
 
 
-def _is_audience(value: object) -> bool:
+def is_audience(value: object) -> bool:
+    """Text, or an array of such."""
     listed = value if isinstance(value, list) else [value]
-    return bool(listed) and all(map(_is_text, listed))
+    return bool(listed) and all(map(is_text, listed))
 
 
-def _is_moment(value: object) -> bool:
+def is_moment(value: object) -> bool:
+    """Seconds since 1970 that a clock can show."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)
@@ -167,11 +171,11 @@ def _is_moment(value: object) -> bool:
 
 
 _CLAIMS: Mapping[str, Callable[[object], bool]] = {
-    "iss": _is_text,
-    "aud": _is_audience,
-    "exp": _is_moment,
-    "iat": _is_moment,
-    "jti": _is_text,
+    "iss": is_text,
+    "aud": is_audience,
+    "exp": is_moment,
+    "iat": is_moment,
+    "jti": is_text,
 }
 
 

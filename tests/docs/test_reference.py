@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 from cds_service.cli import app
 from cds_service.hooks.wording import GROUPS, REASONS, SOURCES
 from cds_service.settings import Settings
+from cds_service.smart.problems import PROBLEMS, Code
 from cds_service.storage.tables import Base
-from cds_service.tenants import Alert, Tenant, load_tenants
+from cds_service.tenants import Alert, Smart, Tenant, load_tenants
 from cds_service.trust.refusals import REFUSALS, Refusal
 from fhir_mapping.catalogue import CATALOGUE, COVERAGE_GROUPS
 from fhir_mapping.issues import ISSUES
@@ -61,7 +62,8 @@ def test_every_source_and_group_has_words() -> None:
         ("settings.md", tuple(f"READMIT_{name.upper()}" for name in Settings.model_fields)),
         ("prefetch.md", tuple(template.key for template in PREFETCH)),
         ("coverage.md", CATALOGUE.names),
-        ("tenants.md", (*Tenant.model_fields, *Alert.model_fields)),
+        ("tenants.md", (*Tenant.model_fields, *Alert.model_fields, *Smart.model_fields)),
+        ("smart.md", tuple(PROBLEMS)),
         ("client-authentication.md", tuple(REFUSALS)),
         ("database.md", tuple(Base.metadata.tables)),
         ("database.md", COLUMNS),
@@ -87,6 +89,15 @@ def test_every_reason_to_refuse_a_client_has_words_and_can_occur() -> None:
     assert [reason for reason in REFUSALS if f'"{reason}"' not in code] == []
 
 
+def test_every_page_that_says_why_not_has_words_and_can_occur() -> None:
+    assert set(PROBLEMS) == set(get_args(Code))
+    package = ROOT / "cds_service"
+    code = "".join(
+        path.read_text("utf-8") for path in package.rglob("*.py") if path.name != "problems.py"
+    )
+    assert [problem for problem in PROBLEMS if f'"{problem}"' not in code] == []
+
+
 AUDIT = ("audit verify", "audit replay", "audit export")
 
 
@@ -96,7 +107,16 @@ def test_every_column_has_a_meaning() -> None:
 
 
 def test_every_command_explains_itself() -> None:
-    for command in ("serve", "extract", "audit", "purge", "new-key", "rewrap", *AUDIT):
+    for command in (
+        "serve",
+        "extract",
+        "audit",
+        "purge",
+        "new-key",
+        "rewrap",
+        "new-app-keys",
+        *AUDIT,
+    ):
         shown = CliRunner().invoke(app, [*command.split(), "--help"])
         assert shown.exit_code == 0
         assert "Usage" in shown.output

@@ -25,11 +25,27 @@ from tests.security.clients import (
     trusting_settings,
 )
 from tests.security.logs import answered
+from tests.security.routes import routes
 from tests.service.patients import URL, call
 
 NORTH, SOUTH = "https://north.example", "https://south.example"
 Two = tuple[Ehr, Ehr]
-OPEN = ("/health/live", "/health/ready", "/metrics", "/openapi.json")
+SIGNING_IN = (
+    "/smart/launch",
+    "/smart/standalone",
+    "/smart/callback",
+    "/smart/static/{name}",
+    "/.well-known/jwks.json",
+)
+OF_A_SESSION = "/smart/s/{sid}/"  # tests/smart/test_every_route.py tries all of them
+OF_READERS = {  # tests/api tries all of them
+    ("GET", "/assessments"),
+    ("GET", "/assessments/{assessment_id}"),
+    ("GET", "/fhir/RiskAssessment"),
+    ("POST", "/fhir/RiskAssessment/_search"),
+    ("GET", "/fhir/RiskAssessment/{assessment_id}"),
+}
+OPEN = ("/fhir/metadata", "/health/live", "/health/ready", "/metrics", "/openapi.json")
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +114,13 @@ async def test_each_endpoint_wants_a_token_of_its_own(two: Two, tmp_path: Path) 
 
 
 def test_nothing_is_served_but_what_is_tried_here(two: Two, tmp_path: Path) -> None:
-    served = set(create_app(trusting_settings(tmp_path, *two)).openapi()["paths"])
-    guarded = {path.replace("readmission-risk", "{service_id}") for _, path, _ in CALLS}
-    assert served == guarded | set(OPEN)
+    served = routes(create_app(trusting_settings(tmp_path, *two)))
+    guarded = {
+        (method, path.replace("readmission-risk", "{service_id}")) for method, path, _ in CALLS
+    }
+    by_everybody = {("GET", path) for path in (*OPEN, *SIGNING_IN)}
+    by_users = {each for each in served if each[1].startswith(OF_A_SESSION)}
+    assert served == guarded | OF_READERS | by_everybody | by_users
 
 
 async def test_an_unknown_service_is_said_to_trusted_clients_only(two: Two, tmp_path: Path) -> None:

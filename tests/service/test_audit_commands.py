@@ -9,7 +9,7 @@ import pytest
 
 from tests.service.operating import Operator, filled, operator
 from tests.service.requests import now
-from tests.service.stored import KEY, add, opened
+from tests.service.stored import KEY, add, new_uuid, opened
 
 TWO = ("oncology", "newborn")
 
@@ -158,6 +158,24 @@ def test_a_purge_is_exported_as_what_it_is(shell: Operator) -> None:
     event = exported(shell)[-1]
     assert (event["action"], event["type"]["code"]) == ("D", "destroy")
     assert event["agent"][0]["who"] == {"display": "operator"}
+
+
+def test_a_refused_view_is_exported_as_what_it_is(shell: Operator) -> None:
+    asked_for = shell.uuids()["oncology"]
+    asyncio.run(refused(shell, asked_for))
+    event = exported(shell)[-1]
+    assert (event["action"], event["type"]["code"], event["outcome"]) == ("R", "access", "4")
+    assert event["agent"][0]["who"] == {"reference": "Practitioner/17"}
+    details = {each["type"]: each["valueString"] for each in event["entity"][-1]["detail"]}
+    assert (details["asked for"], details["refused"]) == (asked_for, "other_patient")
+    assert shell.run("audit", "verify").exit_code == 0
+
+
+async def refused(shell: Operator, asked_for: str) -> None:
+    store = opened(f"sqlite+aiosqlite:///{shell.folder}/test.sqlite")
+    row = {"uuid": new_uuid(), "tenant": "dev", "at": now(), "assessment_uuid": asked_for}
+    await store.add_refused_view(row | {"user_id": "Practitioner/17", "reason": "other_patient"})
+    await store.close()
 
 
 def test_an_export_holds_no_value_and_no_result(shell: Operator) -> None:

@@ -16,6 +16,15 @@ from tests.service.patients import Json, database, now, serving
 
 HOOK, FEEDBACK = "/cds-services/{service_id}", "/cds-services/{service_id}/feedback"
 HOOKS = ("/cds-services", HOOK, FEEDBACK)
+READING = (
+    "/assessments",
+    "/assessments/{assessment_id}",
+    "/fhir/metadata",
+    "/fhir/RiskAssessment",
+    "/fhir/RiskAssessment/_search",
+    "/fhir/RiskAssessment/{assessment_id}",
+)
+OPEN = "/fhir/metadata"
 MACHINES = ("/health/live", "/health/ready", "/metrics", "/openapi.json")
 
 
@@ -36,12 +45,12 @@ def offered(tmp_path: Path) -> tuple[Offered, ...]:
 def test_it_is_valid_openapi(guarded: bool, offered: tuple[Offered, ...]) -> None:
     described = document(offered, guarded=guarded, public_url="https://readmit.example")
     schemathesis.openapi.from_dict(described).validate()
-    assert tuple(described["paths"]) == (*HOOKS, *MACHINES)
+    assert tuple(described["paths"]) == (*HOOKS, *READING, *MACHINES)
 
 
 async def test_every_probe_that_is_described_is_there(tmp_path: Path) -> None:
     async with serving(tmp_path) as http:
-        for path in ("/cds-services", *MACHINES):
+        for path in ("/cds-services", OPEN, *MACHINES):
             answer = await http.get(path)
             said = (await described(http))["paths"][path]["get"]["responses"]["200"]["content"]
             assert (answer.status_code, answer.headers["content-type"]) == (200, *said)
@@ -69,12 +78,13 @@ async def test_services_and_hooks_are_those_offered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("guarded", [False, True])
-def test_only_hooks_ask_for_a_token_and_only_where_clients_must_have_one(
+def test_hooks_and_reading_ask_for_a_token_and_only_where_clients_must_have_one(
     guarded: bool, offered: tuple[Offered, ...]
 ) -> None:
     found = document(offered, guarded=guarded, public_url=None)
     asking = [path for path, item in found["paths"].items() if "security" in operation(item)]
-    assert asking == (list(HOOKS) if guarded else [])
+    guarding = [path for path in (*HOOKS, *READING) if path != OPEN]
+    assert asking == (guarding if guarded else [])
     assert ("securitySchemes" in found["components"]) is guarded
 
 

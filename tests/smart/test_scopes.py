@@ -159,3 +159,17 @@ def test_which_stay_is_meant(said: dict[str, object], encounter: str | None) -> 
 def test_a_user_is_named_whole_or_relative_to_the_server(said: str, is_listed: bool) -> None:
     for listed in ("Practitioner/1", f"{BASE}/Practitioner/1"):
         assert same_user(said, (listed,), BASE) is is_listed
+
+
+@pytest.mark.parametrize(
+    ("said", "ours"),
+    [
+        ("0b8f9a52-4d2c-4a9b-9a77-0f2f0a3d1c11", "0b8f9a52-4d2c-4a9b-9a77-0f2f0a3d1c11"),
+        ("0B8F9A52-4D2C-4A9B-9A77-0F2F0A3D1C11", "0b8f9a52-4d2c-4a9b-9a77-0f2f0a3d1c11"),
+        ("another app's", None),
+        ({"assessment": "0b8f9a52-4d2c-4a9b-9a77-0f2f0a3d1c11"}, None),
+        ("", None),
+    ],
+)
+def test_what_a_card_of_ours_carried(said: object, ours: str | None) -> None:
+    assert launch_context({"appContext": said}).app_context == ours

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 from joserfc.jwk import KeySet
+from joserfc.util import urlsafe_b64decode
+from typer.testing import CliRunner
 
+from cds_service.cli import app
 from cds_service.errors import StartRefusedError
 from cds_service.smart.app_keys import new_app_keys, read_app_keys
 from tests.security.clients import PUBLIC, Clock
@@ -217,8 +220,6 @@ async def test_an_app_with_a_secret(tmp_path: Path, clock: Clock) -> None:
 
 
 def _part(signed: str, number: int) -> dict[str, Any]:
-    from joserfc.util import urlsafe_b64decode
-
     found: dict[str, Any] = json.loads(urlsafe_b64decode(signed.split(".")[number].encode()))
     return found
 
@@ -260,3 +261,12 @@ def test_app_keys_without_their_private_half_are_refused(app_keys: Path, tmp_pat
     (tmp_path / "keys.json").write_bytes(read_app_keys(app_keys).public())
     with pytest.raises(StartRefusedError, match="new-app-keys"):
         read_app_keys(tmp_path / "keys.json")
+
+
+def test_the_command_prints_keys_that_the_setting_takes(tmp_path: Path) -> None:
+    printed = [CliRunner().invoke(app, ["new-app-keys"]).output for _ in range(2)]
+    assert printed[0] != printed[1]
+    (tmp_path / "keys.json").write_text(printed[0])
+    keys = read_app_keys(tmp_path / "keys.json")
+    for algorithm in ("ES384", "RS384"):
+        assert keys.signing(algorithm)

@@ -41,6 +41,15 @@ async def decide(request: Request) -> Response:
     return _decided(ehr, replace(asked, scopes=ticked), allowed=form["decision"] == "allow")
 
 
+async def chart(request: Request) -> Response:
+    """A page of the EHR that shows the app in a frame, as charts do: `?app=` its launch address."""
+    frame = f'<iframe title="App" src="{escape(request.query_params["app"])}"></iframe>'
+    return HTMLResponse(
+        '<!doctype html><html lang="en"><title>Chart</title><style>iframe{width:100%;height:90vh}'
+        f"</style><h1>Chart</h1>{frame}</html>"
+    )
+
+
 def _error(ehr: FakeEhr, parameters: Mapping[str, str]) -> str:
     challenge = parameters.get("code_challenge", "")
     if parameters.get("response_type") != "code":

@@ -29,7 +29,7 @@ def configuration_of(ehr: FakeEhr) -> Json:
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],
-        "scopes_supported": ["openid", "fhirUser", "launch", "launch/patient", "patient/*.rs"],
+        "scopes_supported": ["openid", "fhirUser", "launch", "launch/patient", "offline_access"],
         "capabilities": list(CAPABILITIES),
     }
     told |= ehr.faults.configuration

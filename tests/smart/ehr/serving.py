@@ -30,6 +30,7 @@ def application(ehr: FakeEhr) -> Starlette:
             Route("/fhir/.well-known/smart-configuration", configuration.configuration),
             Route("/fhir/{kind}", fhir.find),
             Route("/fhir/{kind}/{name}", fhir.read),
+            Route("/chart", authorize.chart),
             Route("/auth/jwks", configuration.jwks),
             Route("/auth/authorize", authorize.authorize, methods=["GET", "POST"]),
             Route("/auth/decision", authorize.decide, methods=["POST"]),
