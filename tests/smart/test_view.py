@@ -246,7 +246,11 @@ def test_what_the_training_stays_cannot_tell_is_said() -> None:
         del request["prefetch"][key]
     shown = text_of(html(stored(request)))
     assert "Observation not read" in shown
-    assert re.search(r"^Of \d+ missing inputs the training stays had too few values", shown, re.M)
+    assert re.search(
+        r"^Missing inputs of which the training stays had too few values to tell how far: \d+\.$",
+        shown,
+        re.M,
+    )
 
 
 def test_a_type_that_was_not_granted_is_said_and_is_no_zero() -> None:
@@ -405,6 +409,11 @@ def test_the_banner_says_whose_page_it_is() -> None:
     assert "not kept with this assessment" in html(purged(of), facts)
 
 
+def test_another_patients_name_is_never_in_the_banner() -> None:
+    of = changed(stored("margaret-heart-failure"), patient_id="somebody-else")
+    assert "Margaret" not in html(of, replace(FACTS, needs_banner=True))
+
+
 def hostile() -> Stored:
     of = stored("margaret-heart-failure")
     assert of.contents is not None
@@ -419,10 +428,9 @@ def hostile() -> Stored:
         )
         for row in of.contents.evidence
     )
+    name = f"Patient/{of.row['patient_id']}"
     patient = {"name": [{"text": HOSTILE}], "birthDate": HOSTILE, "gender": 7}
-    return changed(
-        of, {"evidence": evidence, "received": {**of.contents.received, "Patient/0": patient}}
-    )
+    return changed(of, {"evidence": evidence, "received": {**of.contents.received, name: patient}})
 
 
 def test_text_of_the_record_is_text_on_the_page() -> None:

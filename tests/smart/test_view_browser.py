@@ -1,7 +1,7 @@
 """Pages drawn in Chromium: no violation that axe-core finds, and nothing to scroll sideways, on a
 phone, a laptop and a wall; by day and by night. The pictures stay in tests/screenshots."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Route
 from cds_service.smart.headers import page_headers
 from cds_service.smart.view.page import STATIC, model_card, received
 from cds_service.smart.view.starting import nothing_page
-from tests.browsing import SCREENSHOTS, chromium, watched
+from tests.browsing import SCREENSHOTS, watched
 from tests.service.requests import now
 from tests.service.trained import SCORE, fixed_assessor
 from tests.smart.test_view import critical, gone, hostile
@@ -73,12 +73,6 @@ drawn = cache(lambda case: CASES[case]())
 
 def _card() -> str:
     return (ROOT / "bundles" / "demo" / "MODEL_CARD.md").read_text("utf-8")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as (_, found):
-        yield found
 
 
 def _answer(route: Route) -> None:

@@ -19,10 +19,10 @@ class Banner:
 
 
 def banner_of(stored: Stored) -> Banner:
-    """The Patient among what was received, by any name that it has."""
+    """The patient's own resource among what was received, and nobody else's."""
     received = stored.contents.received if stored.contents else {}
-    found = [each for name, each in received.items() if name.startswith("Patient/")]
-    patient = found[0] if found and isinstance(found[0], Mapping) else {}
+    found = received.get(f"Patient/{stored.row['patient_id']}")
+    patient = found if isinstance(found, Mapping) else {}
     return Banner(
         name=next(_names(patient), _NOT_KEPT),
         born=_text(patient.get("birthDate")),

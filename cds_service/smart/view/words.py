@@ -44,7 +44,7 @@ COULD_MOVE = (
     "Of what is missing, these inputs could move the estimate furthest: from the lowest to the highest"
     " it would be over the values that the training stays had, one at a time, all others as they are."
 )
-UNTOLD = "Of {} missing inputs the training stays had too few values to tell how far."
+UNTOLD = "Missing inputs of which the training stays had too few values to tell how far: {}."
 NOTHING_COULD_MOVE = "Nothing that is missing is known to move this estimate."
 NOTHING_MISSING = "Every input is known."
 WHY_MISSING: Mapping[str, str] = {
