@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from time import perf_counter
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -87,6 +88,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(SmartProblemError, _problem)
     app.add_exception_handler(HTTPException, _not_routed)
+    app.add_exception_handler(RequestValidationError, _not_routed)
     app.add_middleware(_Observed)
     if settings.cors_origins:
         app.add_middleware(
