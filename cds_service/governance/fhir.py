@@ -36,7 +36,7 @@ def audit_event(link: Link, subject: Row | None) -> str:
         "meta": {"security": [AI]} if assessed and _by_network(assessed) else None,
         "type": {"system": _LIFECYCLE, "code": code, "display": display},
         "action": action,
-        "recorded": _instant(link.at),
+        "recorded": instant(link.at),
         "outcome": _REFUSED if link.kind == "refused" else "0",
         "agent": [
             {"who": _requestor(link, assessed or refused), "requestor": True},
