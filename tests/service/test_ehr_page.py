@@ -1,6 +1,11 @@
 """The page that plays the EHR, clicked through in Chromium against the running service."""
 
+import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -19,12 +24,17 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def service(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("service")
+
+
+@pytest.fixture(scope="module")
+def service(browser: Browser, folder: Path) -> Iterator[str]:
     """The address of `readmit serve --dev` with an empty database and the bundle it has by default.
 
     Not started without a browser.
     """
-    with serve(tmp_path_factory.mktemp("service"), free_port(), "--dev") as address:
+    with serve(folder, free_port(), "--dev") as address:
         yield address
 
 
@@ -141,14 +151,79 @@ def test_feedback_that_fails_can_be_sent_again(page: Page) -> None:
     expect(button).to_be_enabled()
 
 
+def stored_feedback(folder: Path, card: str) -> list[tuple[str, ...]]:
+    with closing(sqlite3.connect(folder / "readmit.sqlite")) as database:
+        query = "SELECT tenant, outcome, reason_code FROM feedback WHERE card_uuid = ?"
+        return database.execute(query, (card,)).fetchall()
+
+
+def test_from_card_to_link_to_launch_to_page_to_override_to_stored_feedback(
+    page: Page, service: str, folder: Path
+) -> None:
+    choose(page, "sepsis-long-stay")
+    with page.expect_response(SERVICE) as told:
+        page.get_by_role("button", name="Discharge").click()
+    (sent,) = told.value.json()["cards"]
+    page.locator("article.card").get_by_role("button", name=sent["links"][0]["label"]).click()
+    app = page.frame_locator("#app-frame iframe")
+    expect(app.locator("#result")).to_contain_text(percent_of(sent))
+    app.get_by_label("Reason").select_option("Recommended action was already completed")
+    app.get_by_label("Comment").fill("Seen <b>today</b>")
+    app.get_by_role("button", name="Set aside").click()
+    expect(app.get_by_role("status")).to_contain_text("set aside")
+    page.screenshot(path=SCREENSHOTS / "ehr-with-app.png", full_page=True)
+    assert stored_feedback(folder, sent["uuid"]) == [("dev", "overridden", "action-completed")]
+    page.get_by_role("button", name="Back to the chart").click()
+    expect(page.locator("#summary")).to_be_visible()
+    expect(page.locator("iframe")).to_have_count(0)
+
+
+def percent_of(card: dict[str, Any]) -> re.Pattern[str]:
+    """What the card's summary says, in the page: the two are one assessment."""
+    number = card["summary"].partition("%")[0].split()[-1]
+    return re.compile(rf"\b{number}\s%")
+
+
 @pytest.mark.slow
-def test_a_smart_link_is_shown_and_not_followed(page: Page) -> None:
+def test_the_app_opens_in_a_tab_of_its_own_and_scores_again(page: Page) -> None:
+    """From the EHR's FHIR server now: the examples are there, so the estimate is the card's."""
+    card = discharged(page, "copd-frequent-ed")
+    card.locator(".launch button").click()
+    expect(page.frame_locator("iframe").locator("#result")).to_be_visible()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Open in a new tab").click()
+    app = opened.value
+    before = app.locator("#result .estimate").first.inner_text()
+    app.get_by_role("button", name="Score again now").click()
+    expect(app.locator("#changed")).to_be_visible()
+    expect(app.locator("#result .estimate").first).to_have_text(before)
+
+
+@pytest.mark.slow
+def test_the_app_alone_asks_for_a_patient(page: Page) -> None:
+    page.goto("/smart/standalone")
+    page.get_by_role("button", name="Margaret Exampleford").click()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    expect(page.get_by_role("region", name="Patient")).to_contain_text("Exampleford")
+
+
+@pytest.mark.slow
+def test_a_launch_that_fails_is_said(page: Page) -> None:
+    card = discharged(page, "oncology")
+    page.route("**/dev/launch", lambda route: route.abort())
+    card.locator(".launch button").click()
+    expect(card.locator(".launch [role=status]")).to_contain_text("could not be opened")
+
+
+@pytest.mark.slow
+def test_a_smart_link_of_another_site_is_shown_and_not_followed(page: Page) -> None:
     page.goto("/")
     drawn = page.evaluate(
         """async () => {
           const { drawAnswer } = await import("/static/ehr/card.js");
           const links = [{ label: "Inputs", url: "https://apps.example/launch", type: "smart", appContext: "x" }];
-          const [card] = drawAnswer({ status: 200, body: { cards: [{ summary: "s", indicator: "info", links }] } });
+          const body = { cards: [{ summary: "s", indicator: "info", links }] };
+          const [card] = drawAnswer({ status: 200, body }, "", { patientId: "p" });
           return card.querySelector(".links").innerHTML;
         }"""
     )

@@ -1,30 +1,45 @@
-"""One fake EHR for a module's tests; a service and a browser for each test."""
+"""A browser and a hospital for each module that clicks: both end with it, as Playwright's loop must."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
-from tests.security.clients import Clock
-from tests.smart.ehr.serving import fake_ehr
-from tests.smart.ehr.state import FakeEhr
-from tests.smart.signing_in import CALLBACK, Readmit, entry, serving
-
-
-@pytest.fixture(scope="module")
-def clock() -> Clock:
-    return Clock()
+from tests.browsing import chromium, watched
+from tests.smart.site import Site, site
 
 
 @pytest.fixture(scope="module")
-def north(clock: Clock) -> Iterator[FakeEhr]:
-    with fake_ehr(clock=clock) as ehr:
-        ehr.register("readmit", CALLBACK)
-        yield ehr
+def chromium_started() -> Iterator[tuple[Playwright, Browser]]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def playwright(chromium_started: tuple[Playwright, Browser]) -> Playwright:
+    return chromium_started[0]
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_started: tuple[Playwright, Browser]) -> Browser:
+    return chromium_started[1]
+
+
+@pytest.fixture(scope="module")
+def hospital(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Not started without a browser."""
+    with site(tmp_path_factory.mktemp("hospital")) as started:
+        yield started
 
 
 @pytest.fixture
-async def readmit(tmp_path: Path, north: FakeEhr, clock: Clock) -> AsyncIterator[Readmit]:
-    """The service of one hospital whose EHR is `north`."""
-    async with serving(tmp_path, entry("north", north.base), clock=clock) as started:
-        yield started
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    opened = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    with watched(context.new_page()) as opened:
+        yield opened

@@ -274,6 +274,12 @@ async def test_sessions_end_with_their_storage_key(
         assert problem(await readmit.get(f"/smart/s/{page.id}/told")) == "session_ended"
 
 
+async def test_what_another_version_stored_has_ended(readmit: Readmit, north: FakeEhr) -> None:
+    page = await readmit.session(north)
+    await readmit.state.smart.sessions.renew(page.id, {"iss": north.base}, generation=1)
+    assert problem(await readmit.get(f"/smart/s/{page.id}/told")) == "session_ended"
+
+
 async def test_two_tenants_with_servers_of_their_own(
     tmp_path: Path, north: FakeEhr, clock: Clock
 ) -> None:

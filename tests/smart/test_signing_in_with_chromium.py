@@ -1,67 +1,18 @@
 """Both launches of the SMART app, clicked through in Chromium, and every way in which they fail."""
 
-import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
+from playwright.sync_api import Browser, Page, expect
 
-from cds_service.smart.problems import PROBLEMS, Code
-from tests.browsing import SCREENSHOTS, chromium, watched
+from cds_service.smart.problems import Code
 from tests.smart.ehr.faults import Tampered
-from tests.smart.site import Site, site
+from tests.smart.seen import is_signed_in, is_told, photograph
+from tests.smart.site import Site
 
 pytestmark = pytest.mark.browser
-SESSION = re.compile(r"/smart/s/[\w-]{22}/(\?.*)?$")
 PERSON = "Exampleford"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as (_, started):
-        yield started
-
-
-@pytest.fixture(scope="module")
-def hospital(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("hospital")) as started:
-        yield started
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    opened = browser.new_context(viewport={"width": 1280, "height": 900})
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    with watched(context.new_page()) as opened:
-        yield opened
-
-
-def photograph(page: Page, name: str) -> None:
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
-
-
-def is_signed_in(page: Page) -> None:
-    expect(page).to_have_url(SESSION)
-    expect(page.get_by_role("button", name="Log out")).to_be_visible()
-
-
-def is_told(page: Page, answer: Response | None, code: Code) -> None:
-    """The page of a problem: what happened, what to do, and nothing of a script's."""
-    words = PROBLEMS[code]
-    assert answer is not None
-    assert answer.status == words.status
-    expect(page.get_by_role("heading", level=1)).to_have_text(words.title)
-    expect(page.get_by_text(words.remedy)).to_be_visible()
-    expect(page.get_by_text("Reference:")).to_contain_text(code)
-    photograph(page, f"problem-{code}")
 
 
 def test_an_ehr_launch_with_consent(page: Page, hospital: Site) -> None:
