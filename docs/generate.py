@@ -22,8 +22,8 @@ from cds_service.storage.tables import (
     SmartSessionRow,
     SpentTokenRow,
 )
-from cds_service.tenants import Alert, Smart, Tenant
-from docs import smart_pages, trust_pages
+from cds_service.tenants import Alert, Api, Smart, Tenant
+from docs import reading_page, smart_pages, trust_pages
 from docs.cards_page import cards_body
 from docs.training_page import training_body
 from fhir_mapping.catalogue import CATALOGUE, Feature
@@ -139,6 +139,8 @@ def tenants() -> str:
         + _table(head, trust_pages.fields(Alert))
         + "\n## `[tenant.smart]`\n\n"
         + _table(head, trust_pages.fields(Smart))
+        + "\n## `[tenant.api]`\n\n[The read API](read-api.md) has what a token must hold.\n\n"
+        + _table(head, trust_pages.fields(Api))
         + f"\n## A whole file\n\n{trust_pages.example()}"
     )
     return _page("Tenants", trust_pages.TENANTS, body)
@@ -199,6 +201,14 @@ def cards() -> str:
     return _page("Cards", text, cards_body())
 
 
+def read_api() -> str:
+    """How stored assessments are read."""
+    head = ("`refused`", "meaning", "what to do")
+    fields = _table(("field", "meaning"), reading_page.fields())
+    body = fields + "\n" + reading_page.FHIR + "\n" + reading_page.REFUSED + "\n"
+    return _page("The read API", reading_page.ABOUT, body + _table(head, reading_page.refusals()))
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "features.md": features,
     "issues.md": issues,
@@ -207,6 +217,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics,
     "tenants.md": tenants,
     "client-authentication.md": client_authentication,
+    "read-api.md": read_api,
     "smart.md": smart,
     "cards.md": cards,
     "training.md": training,

@@ -26,27 +26,31 @@ class Summary(_Sent):
     """One assessment. `null` says: there is none, or it was purged."""
 
     id: str = Field(description="The id that cards and links carry.")
-    service: str
+    service: str = Field(description="The service that was called.")
     patient: str = Field(description="The client's id of the patient.")
     encounter: str | None = Field(description="The client's id of the stay.")
     made_at: datetime = Field(description="When the call was received.")
     prediction_time: datetime | None = Field(description="Up to when anything was known.")
     timing: str | None = Field(description="at_discharge or before_discharge.")
-    outcome: Literal["scored", "not_scored"]
+    outcome: Literal["scored", "not_scored"] = Field(description="Whether there is a score.")
     reason: str | None = Field(description="Why there is no score, as a code.")
     probability: float | None = Field(description="From 0 to 1; null where only points are given.")
-    interval: tuple[float, float] | None
+    interval: tuple[float, float] | None = Field(
+        description="What the probability lies in, as far as can be said."
+    )
     interval_holds: bool | None = Field(description="Whether it is a 90 % interval that held.")
-    base_rate: BaseRate | None
+    base_rate: BaseRate | None = Field(
+        description="What the probability was shown beside: value, origin, outcome, cohort."
+    )
     points: dict[str, int] = Field(description="Point scores that could be counted.")
-    known_inputs: int | None
+    known_inputs: int | None = Field(description="How many of the inputs were known.")
     alerted: bool | None = Field(description="Whether its card warned.")
-    threshold: float | None
+    threshold: float | None = Field(description="From which probability the card warns.")
     card: str | None = Field(description="The card, as feedback names it.")
-    profile: str | None
-    bundle_digest: str
-    mapping_digest: str
-    vector_digest: str | None
+    profile: str | None = Field(description="The site profile that read the record.")
+    bundle_digest: str = Field(description="SHA-256 of the bundle's manifest.")
+    mapping_digest: str = Field(description="SHA-256 of the catalogue.")
+    vector_digest: str | None = Field(description="SHA-256 of the inputs.")
 
 
 class Contribution(_Sent):
@@ -71,14 +75,20 @@ class Source(_Sent):
 
 
 class Assessed(Summary):
-    """One assessment with what was kept of its inputs; `kept`: whether that is still there."""
+    """One assessment with what was kept of its inputs."""
 
-    kept: bool
-    contributions: tuple[Contribution, ...]
-    not_attributed: float | None
+    kept: bool = Field(
+        description="Whether the inputs are still kept; where not, all below is empty."
+    )
+    contributions: tuple[Contribution, ...] = Field(
+        description="Every concept's part of the distance from the reference patient's log-odds."
+    )
+    not_attributed: float | None = Field(description="What the method leaves over of it.")
     missing: tuple[str, ...] = Field(description="What a score would have needed.")
     sources: dict[str, str] = Field(description="How much of each resource type was read.")
-    evidence: tuple[Source, ...]
+    evidence: tuple[Source, ...] = Field(
+        description="What each input rests on: resource, version, value as received and as used."
+    )
 
 
 class Assessments(_Sent):

@@ -53,7 +53,12 @@ async def worklist_of_day(
         return HTMLResponse(silent_page(facts), headers=headers)
     found = await _day(session, state, day, unit, service)
     rate = found.service.of(session.tenant).base_rate
-    html = worklist_page(found.listed, found.choice, facts, base_rate=rate.value if rate else None)
+    html = worklist_page(
+        found.listed,
+        found.choice,
+        facts,
+        base_rate=rate.value if rate and found.listed.has_estimates else None,
+    )
     return HTMLResponse(html, headers=headers)
 
 

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from cds_service.api.access import Access, access_of
+from cds_service.api.refusals import DENIED, UNTRUSTED, Denied, Untrusted
 from tests.api.hospitals import Hospital, reading
 from tests.security.logs import answered
 from tests.service.patients import Json
@@ -137,3 +139,10 @@ def test_scopes_are_read_in_either_claim(claims: Json, expected: tuple[str, ...]
 @pytest.mark.parametrize("patient", ["", "Patient/", 7, ["p"], None])
 def test_a_patient_that_is_none_is_none(patient: object) -> None:
     assert access_of({"patient": patient}).patient is None
+
+
+def test_every_reason_has_words_and_can_occur() -> None:
+    package = Path(__file__).resolve().parents[2] / "cds_service" / "api"
+    code = "".join(p.read_text("utf-8") for p in package.glob("*.py") if p.name != "refusals.py")
+    assert (set(UNTRUSTED), set(DENIED)) == (set(get_args(Untrusted)), set(get_args(Denied)))
+    assert [each for each in (*UNTRUSTED, *DENIED) if f'"{each}"' not in code] == []

@@ -71,6 +71,11 @@ class Worklist:
         """Those shown after the line."""
         return tuple(each for each in self.ranked if not self._reaches(each))
 
+    @property
+    def has_estimates(self) -> bool:
+        """Whether any of those shown has a probability, and not points alone."""
+        return any(each.probability is not None for each in self.ranked)
+
     def _reaches(self, entry: Entry) -> bool:
         return self.capacity is None or (entry.rank or 0) <= self.capacity
 
