@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from time import perf_counter
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -42,6 +43,7 @@ from cds_service.smart.problems import SmartProblemError
 from cds_service.smart.routes import router as smart_router
 from cds_service.smart.routes_act import router as act_router
 from cds_service.smart.routes_page import router as page_router
+from cds_service.smart.routes_worklist import router as worklist_router
 from cds_service.storage.store import Store
 from cds_service.storage.vault import Vault
 from cds_service.tracing import OURS_ALONE
@@ -76,7 +78,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.include_router(feedback_router)
     app.include_router(api_router)
     app.include_router(probes.router)
-    for each in (smart_router, page_router, act_router):
+    for each in (smart_router, page_router, act_router, worklist_router):
         app.include_router(each)
     app.include_router(description_router(state.services.values(), settings))
     if settings.dev:
@@ -86,6 +88,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> FastAPI:
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(SmartProblemError, _problem)
     app.add_exception_handler(HTTPException, _not_routed)
+    app.add_exception_handler(RequestValidationError, _not_routed)
     app.add_middleware(_Observed)
     if settings.cors_origins:
         app.add_middleware(

@@ -37,7 +37,7 @@ def audit_event(link: Link, subject: Row | None) -> str:
         "type": {"system": _LIFECYCLE, "code": code, "display": display},
         "action": action,
         "recorded": instant(link.at),
-        "outcome": _REFUSED if refused else "0",
+        "outcome": _REFUSED if link.kind == "refused" else "0",
         "agent": [
             {"who": _requestor(link, assessed or refused), "requestor": True},
             {

@@ -82,7 +82,10 @@ async def _signed_in(
 
 
 def _begun(waiting: StoredLaunch) -> Begun:
-    return msgspec.convert(waiting.contents, Begun)
+    try:
+        return msgspec.convert(waiting.contents, Begun)
+    except msgspec.ValidationError:  # another version of the service began it
+        raise SmartProblemError("state_unknown") from None
 
 
 def _own_window(begun: Begun) -> tuple[str, str]:

@@ -43,6 +43,8 @@ async def user_of(
         _rules(server, client_id, nonce, now).validate(claims)
     except (JoseError, ValueError, TypeError, OverflowError) as wrong:
         raise UnprovenError(type(wrong).__name__) from None
+    if claims["nonce"] != nonce:  # joserfc would take a list that holds it
+        raise UnprovenError("nonce")
     if isinstance(claims["aud"], list) and claims.get("azp", client_id) != client_id:
         raise UnprovenError("azp")
     return _fhir_user(claims)

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader
 
 from cds_service import metrics
+from cds_service.observability import note
 from cds_service.smart.app import Server, SmartApp
 from cds_service.smart.cookies import prefix
 from cds_service.smart.headers import page_headers
@@ -31,6 +32,7 @@ def problem_page(problem: SmartProblemError, app: SmartApp) -> HTMLResponse:
     has nothing to hide, and a user would see an empty frame."""
     words = PROBLEMS[problem.code]
     metrics.refused(words.status, problem.code)
+    note(problem=problem.code, **problem.facts)
     everybody = {origin for each in app.servers for origin in each.tenant.frame_ancestors}
     frames = problem.tenant.frame_ancestors if problem.tenant else sorted(everybody)
     html = TEMPLATES.get_template("problem.html").render(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cds_service.errors import ServiceError
-from cds_service.observability import note
 from cds_service.tenants import Tenant
 
 Code = Literal[
@@ -228,7 +227,7 @@ PROBLEMS: Mapping[Code, Words] = {
     "failed": Words(
         500,
         "Something went wrong in Readmit",
-        "The cause is not known here. Nothing was assessed or stored.",
+        "The cause is not known here.",
         f"Try again. If it stays so, {_AND_TELL}",
     ),
 }
@@ -251,4 +250,4 @@ class SmartProblemError(ServiceError):
     ) -> None:
         super().__init__(PROBLEMS[code].happened)
         self.code, self.tenant, self.link, self.cookies = code, tenant, link, cookies
-        note(problem=code, **facts)
+        self.facts = facts

@@ -21,7 +21,7 @@ from cds_service.smart.view.page import STATIC as PAGE_STATIC
 
 router = APIRouter()
 signed_in = APIRouter(prefix="/smart/s/{sid}")
-STATIC: Final = {"problem.css": "text/css"} | dict(PAGE_STATIC)
+STATIC: Final = {"problem.css": "text/css", "worklist.css": "text/css"} | dict(PAGE_STATIC)
 """The only files that can be had, whatever is asked for."""
 _SEE_OTHER: Final = 303
 _KEYS_KEPT: Final = "public, max-age=600"

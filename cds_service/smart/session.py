@@ -91,8 +91,12 @@ async def open_session(
 
 
 def held(stored: StoredSession) -> Held:
-    """What a stored session holds."""
-    return msgspec.convert(stored.contents, Held)
+    """What a stored session holds. Raises SmartProblemError for one of another version of the
+    service: it has ended with that."""
+    try:
+        return msgspec.convert(stored.contents, Held)
+    except msgspec.ValidationError:
+        raise SmartProblemError("session_ended") from None
 
 
 async def session_of(session_id: str, secret: str, state: ServiceState) -> AppSession:

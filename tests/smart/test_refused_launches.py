@@ -255,6 +255,14 @@ async def test_pages_under_smart_are_for_people(readmit: Readmit) -> None:
     assert (style.status_code, style.headers["content-type"][:8]) == (200, "text/css")
 
 
+async def test_an_address_that_cannot_be_read_is_a_page_too(
+    readmit: Readmit, north: FakeEhr
+) -> None:
+    page = await readmit.session(north)
+    answer = await readmit.get(f"/smart/s/{page.id}/received/0b8f9a52/Margaret")
+    assert (remedy(answer), "Margaret" in answer.text) == ("not_found", False)
+
+
 async def test_a_database_that_does_not_answer_is_a_page_too(
     readmit: Readmit, north: FakeEhr, tmp_path: Path
 ) -> None:

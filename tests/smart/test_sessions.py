@@ -110,6 +110,33 @@ async def test_signing_out(readmit: Readmit, north: FakeEhr) -> None:
     assert await rows(readmit, SMART_SESSION) == 0
 
 
+async def test_signing_out_revokes_the_tokens_where_that_can_be_said(
+    readmit: Readmit, north: FakeEhr
+) -> None:
+    readmit.clock.move(minutes=6)
+    north.requests.clear()
+    with north.failing(configuration={"revocation_endpoint": f"{north.auth}/token"}):
+        page = await readmit.session(north)
+        await page.post("logout", csrf=(await page.told())["csrf"])
+    (revoked,) = [each for each in north.asked("/auth/token") if "token" in each]
+    assert revoked["token"] in north.refreshes
+    assert revoked["client_id"] == "readmit"
+    readmit.clock.move(minutes=6)
+
+
+async def test_a_server_that_is_gone_keeps_nobody_signed_in(
+    readmit: Readmit, north: FakeEhr
+) -> None:
+    page = await readmit.session(north)
+    csrf = (await page.told())["csrf"]
+    readmit.clock.move(minutes=6)
+    with north.failing(configuration_status=500):
+        answer = await page.post("logout", csrf=csrf)
+    assert answer.status_code == 200
+    assert problem(await readmit.get(f"/smart/s/{page.id}/told")) == "session_ended"
+    readmit.clock.move(seconds=6)
+
+
 @pytest.mark.parametrize("origin", [None, "null", "https://evil.example", f"{PUBLIC}.evil.example"])
 async def test_a_form_of_another_page_is_refused(
     origin: str | None, readmit: Readmit, north: FakeEhr
@@ -245,6 +272,12 @@ async def test_sessions_end_with_their_storage_key(
     async with serving(tmp_path, told, clock=clock, storage_keys=(other,)) as readmit:
         readmit.http.cookies = cookies
         assert problem(await readmit.get(f"/smart/s/{page.id}/told")) == "session_ended"
+
+
+async def test_what_another_version_stored_has_ended(readmit: Readmit, north: FakeEhr) -> None:
+    page = await readmit.session(north)
+    await readmit.state.smart.sessions.renew(page.id, {"iss": north.base}, generation=1)
+    assert problem(await readmit.get(f"/smart/s/{page.id}/told")) == "session_ended"
 
 
 async def test_two_tenants_with_servers_of_their_own(

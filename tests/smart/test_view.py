@@ -221,16 +221,23 @@ def test_what_is_missing_says_why_and_how_far_it_could_move_the_number() -> None
     assert all(float(low) <= float(high) for _, low, high in moved)
 
 
-def test_the_five_that_could_move_it_furthest_and_no_derived_one() -> None:
-    request = example("no-labs")
-    for key in ("coverages", "medication_requests", "medication_statements", "procedures"):
+def test_five_are_listed_and_no_derived_one() -> None:
+    request = example("margaret-heart-failure")
+    for key in ("observations", "vitals"):
         del request["prefetch"][key]
-    of = stored(request)
-    rows = re.findall(r"^(.+?) \| \| [\d.]+ % to [\d.]+ %$", text_of(html(of)), re.M)
+    shown = text_of(html(stored(request, fixed_assessor(SCORE))))
+    rows = re.findall(r"^(.+?) \| \| 12.0 % to 33.5 %$", shown, re.M)
     assert len(rows) == 5
-    derived = {feature.label for feature in CATALOGUE if feature.derived}
-    assert not derived & {*rows}
-    assert "Payer | Coverage not read" in text_of(html(of))
+    assert not {feature.label for feature in CATALOGUE if feature.derived} & {*rows}
+
+
+def test_what_was_not_read_is_missing_for_that_reason() -> None:
+    request = example("margaret-heart-failure")
+    del request["prefetch"]["coverages"]
+    shown = text_of(html(stored(request)))
+    assert "Payer | Coverage not read" in shown
+    assert re.search(r"^Payer \| \| [\d.]+ % to [\d.]+ %$", shown, re.M)
+    assert "Not read: Coverage (payer)." in shown
 
 
 def test_what_the_training_stays_cannot_tell_is_said() -> None:

@@ -17,7 +17,11 @@ _DATES: Final = (
     "effectiveDateTime", "effectivePeriod", "period", "performedDateTime", "performedPeriod",
     "recordedDate", "authoredOn", "whenHandedOver", "date",
 )  # fmt: skip
-_INCLUDED: Final = {"location": "location", "medication": "medicationReference"}
+_INCLUDED: Final = {
+    "location": "location",
+    "medication": "medicationReference",
+    "patient": "subject",
+}
 _USUAL_COUNT: Final = 1000
 
 
