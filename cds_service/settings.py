@@ -89,7 +89,8 @@ class Settings(BaseSettings):
     dev: bool = Field(
         False,
         description="On loopback, without client authentication: serve the page that plays the"
-        " EHR at `/`. Not together with tenants.",
+        " EHR at `/`, and the EHR's own sign-in and FHIR server under `/dev`, which live in the"
+        " memory of one worker. Not together with tenants.",
     )
     examples: Path = Field(Path("examples"), description="Example requests that page offers.")
     profile: str | None = Field(

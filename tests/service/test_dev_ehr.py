@@ -21,7 +21,9 @@ from cds_service.web.ehr_server.routes import ehr_server_router
 from cds_service.web.ehr_server.search import searchset
 from cds_service.web.gallery import Gallery
 from fhir_mapping.prefetch import PREFETCH, Template
-from tests.security.clients import Clock
+from tests.security.clients import Clock, signing_key, trusting
+from tests.security.clients import Ehr as Client
+from tests.service.running import running
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 NAMES = [line["name"] for line in json.loads((EXAMPLES / "index.json").read_bytes())]
@@ -30,6 +32,7 @@ ADDRESS = "http://127.0.0.1:8000"
 BASE = f"{ADDRESS}/dev/fhir"
 PATIENT, STAY = "margaret-heart-failure-patient-1", "margaret-heart-failure-stay-1"
 VERIFIER = "v" * 43
+KEY, JKU = signing_key(), "https://north.example/jwks"
 SCOPE = "launch openid fhirUser offline_access patient/Patient.rs"
 GALLERY = Gallery(EXAMPLES)
 CHARTS = Charts(GALLERY, lambda: NOW)
@@ -202,6 +205,28 @@ async def test_a_user_without_a_chart_gets_no_patient(ehr: httpx.AsyncClient) ->
 @pytest.mark.parametrize("sent", [b"", b"[]", b'{"patient": 1}', b"x" * 70_000])
 async def test_a_launch_of_nobody_is_refused(ehr: httpx.AsyncClient, sent: bytes) -> None:
     assert (await ehr.post("/dev/launch", content=sent)).status_code in (400, 413)
+
+
+HIDDEN = (
+    ("GET", "/"),
+    ("GET", "/dev/patients"),
+    ("POST", "/dev/launch"),
+    ("GET", "/dev/auth/authorize"),
+    ("POST", "/dev/auth/token"),
+    ("GET", "/dev/auth/jwks"),
+    ("GET", "/dev/fhir/.well-known/smart-configuration"),
+    ("GET", "/dev/fhir/Patient"),
+    ("GET", f"/dev/fhir/Patient/{PATIENT}"),
+)
+
+
+async def test_only_under_dev_is_any_of_it_there(tmp_path: Path) -> None:
+    async with trusting(tmp_path, Client("north", "https://north.example", KEY, JKU)) as http:
+        for method, path in HIDDEN:
+            assert (await http.request(method, path)).status_code == 404, path
+    async with running(tmp_path) as http:
+        for method, path in HIDDEN:
+            assert (await http.request(method, path)).status_code in (200, 400, 401), path
 
 
 def matches(bundle: dict[str, Any]) -> set[str]:

@@ -1,5 +1,7 @@
-"""For modules that click: a browser and a hospital, which end with the module, as Playwright's loop must.
-For the others: one fake EHR for a module's tests; a service and a browser's cookies for each test."""
+"""One fake EHR for a module's tests, and a service for each; or, to click through, a hospital and Chromium.
+
+Playwright keeps a loop running in its thread: it ends with its module, before others start theirs.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,6 +15,25 @@ from tests.smart.ehr.serving import fake_ehr
 from tests.smart.ehr.state import FakeEhr
 from tests.smart.signing_in import CALLBACK, Readmit, entry, serving
 from tests.smart.site import Site, site
+
+
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def north(clock: Clock) -> Iterator[FakeEhr]:
+    with fake_ehr(clock=clock) as ehr:
+        ehr.register("readmit", CALLBACK)
+        yield ehr
+
+
+@pytest.fixture
+async def readmit(tmp_path: Path, north: FakeEhr, clock: Clock) -> AsyncIterator[Readmit]:
+    """The service of one hospital whose EHR is `north`."""
+    async with serving(tmp_path, entry("north", north.base), clock=clock) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -49,22 +70,3 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 def page(context: BrowserContext) -> Iterator[Page]:
     with watched(context.new_page()) as opened:
         yield opened
-
-
-@pytest.fixture(scope="module")
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(scope="module")
-def north(clock: Clock) -> Iterator[FakeEhr]:
-    with fake_ehr(clock=clock) as ehr:
-        ehr.register("readmit", CALLBACK)
-        yield ehr
-
-
-@pytest.fixture
-async def readmit(tmp_path: Path, north: FakeEhr, clock: Clock) -> AsyncIterator[Readmit]:
-    """The service of one hospital whose EHR is `north`."""
-    async with serving(tmp_path, entry("north", north.base), clock=clock) as started:
-        yield started

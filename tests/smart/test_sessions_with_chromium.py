@@ -71,8 +71,27 @@ def test_another_tenants_assessment_is_refused(page: Page, hospital: Site) -> No
     assert tenant == "south"
 
 
+def test_a_token_for_another_patient_than_the_cards(page: Page, hospital: Site) -> None:
+    card = hospital.assessment("north")
+    with hospital.ehrs["north"].failing(another_patient=HOSPICE["patient"]):
+        answer = page.goto(hospital.launch("north", app_context=card))
+    is_told(page, answer, "view_refused")
+
+
+@pytest.mark.slow
+def test_without_a_stay_one_is_chosen(page: Page, hospital: Site) -> None:
+    with hospital.ehrs["north"].failing(without_encounter=True):
+        page.goto(hospital.launch("north", patient="copd-frequent-ed-patient-1"))
+    is_signed_in(page)
+    page.get_by_role("link", name="stay").first.click()
+    photograph(page, "stays")
+    page.get_by_role("button", name="Score this stay").first.click()
+    expect(page.locator("#result")).to_be_visible()
+
+
 def test_narrower_scopes_are_said_and_are_no_zero(page: Page, hospital: Site) -> None:
-    with hospital.ehrs["north"].failing(granted=faults.without("Observation", "Condition")):
+    ehr, before = hospital.ehrs["north"], len(hospital.ehrs["north"].requests)
+    with ehr.failing(granted=faults.without("Observation", "Condition")):
         page.goto(hospital.launch("north", **ONCOLOGY, app_context=None))
     is_signed_in(page)
     score(page)
@@ -81,7 +100,7 @@ def test_narrower_scopes_are_said_and_are_no_zero(page: Page, hospital: Site) ->
     expect(unseen).to_contain_text("Not read:")
     expect(page.locator("#inputs")).to_contain_text("not read")
     photograph(page, "narrower-scopes")
-    asked = {path for _, path, _ in hospital.ehrs["north"].requests[-20:]}
+    asked = {path for _, path, _ in ehr.requests[before:]}
     assert "/fhir/Observation" not in asked
 
 
