@@ -1,5 +1,6 @@
 """What a user signed in for one patient can look at. Thin: who may see it, read it back, draw it."""
 
+import anyio.to_thread
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
@@ -39,7 +40,9 @@ async def patient_page(
         before=stored_of(earlier, session, state) if earlier else None,
         said=await _said(found.chosen, session, state),
     )
-    return drawn(page(view), session)
+    # the network says anew where it looked: in a thread, as when it is asked for an answer
+    html = await anyio.to_thread.run_sync(page, view, limiter=state.assessing)
+    return drawn(html, session)
 
 
 @router.get("/stays", response_class=HTMLResponse)
