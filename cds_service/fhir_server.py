@@ -4,6 +4,7 @@ Only a server that the site lists is contacted, and only at addresses under its 
 `next` link nor a redirect leads elsewhere. Every way to fail is a code of fhir_mapping/issues.py.
 """
 
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 from urllib.parse import quote, unquote
@@ -57,12 +58,16 @@ class _Retry(Retry):
             return 0.0
 
 
+_tls: Final = cache(httpx.create_ssl_context)
+"""Reading the certificate authorities takes longer than all else at start; they are one set."""
+
+
 def outgoing_client() -> httpx.AsyncClient:
     """The one client of a process. It keeps no cookies: calls of several users share it. It
     retries only where a request says so."""
     closed = CookieJar(DefaultCookiePolicy(allowed_domains=()))
     return httpx.AsyncClient(
-        transport=RetryTransport(httpx.AsyncHTTPTransport(), retry=Retry(total=0)),
+        transport=RetryTransport(httpx.AsyncHTTPTransport(verify=_tls()), retry=Retry(total=0)),
         cookies=closed,
         follow_redirects=False,
     )

@@ -1,6 +1,7 @@
 """What the parts of our OpenAPI description have in common: operations, answers, references."""
 
 from collections.abc import Iterable
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -37,6 +38,7 @@ def ref(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+@cache
 def as_sent(model: Any) -> Json:
     """The schemas of a pydantic model and its parts, by name: what has a default may be left out."""
     schema: Json = model.model_json_schema(

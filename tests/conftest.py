@@ -1,5 +1,6 @@
 """What every test may rely on: the data folder, the goldens switch, and no network beyond loopback."""
 
+import gc
 import ipaddress
 import os
 import socket
@@ -56,6 +57,27 @@ def peers() -> Path:
     if UNDER_CI:
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a module marked `sampled(n)` every so many-th case stays in `make test`, others become slow."""
+    modules: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sampled") and not item.get_closest_marker("slow"):
+            modules.setdefault(item.path, []).append(item)
+    for cases in modules.values():
+        sample = next(cases[0].iter_markers("sampled")).args[0]
+        step = -(-len(cases) // sample)
+        for number, case in enumerate(cases):
+            if number % step:
+                case.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """What the imports left stays for good: collecting garbage need not look through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 class NetworkUse(Exception):  # noqa: N818 - not an OSError, so that no retry swallows it

@@ -13,6 +13,8 @@ from tests.security.logs import answered
 from tests.service.patients import Json
 from tests.service.stored import add
 
+pytestmark = pytest.mark.sampled(6)
+
 SEARCHES = ("/assessments", "/fhir/RiskAssessment")
 # scope, patient claim -> may search p, may search q, may read one of p, may read one of q
 CASES: dict[str, tuple[str, str | None, tuple[int, int, int, int]]] = {

@@ -24,6 +24,8 @@ from tests.security.clients import (
 from tests.security.logs import answered, leaked
 from tests.service.patients import NOW
 
+pytestmark = pytest.mark.sampled(6)
+
 MOMENT = int(NOW.timestamp())
 STRANGER = signing_key("as-1")
 

@@ -23,6 +23,8 @@ from tests.security.logs import answered
 from tests.service.patients import NOW, Json
 from tests.service.stored import add
 
+pytestmark = pytest.mark.sampled(5)
+
 MOMENT = int(NOW.timestamp())
 TOKEN = "opaque-canary"
 ACTIVE: Json = {"active": True, "scope": "patient/RiskAssessment.rs", "patient": "p"}

@@ -24,6 +24,8 @@ from tests.service.patients import Json, serving
 from tests.service.stored import START, add
 from tests.service.test_export_peers import fhirkit, pyrofile
 
+pytestmark = pytest.mark.sampled(6)
+
 FHIR = "/fhir/RiskAssessment"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 

@@ -13,7 +13,7 @@ import pytest
 from tests.parity.mimic_routes import Route, differing
 from tests.parity.mimic_source import Admission, Demo
 
-pytestmark = pytest.mark.data
+pytestmark = [pytest.mark.data, pytest.mark.sampled(5)]
 
 CODELIST = Path(__file__).resolve().parents[2] / "fhir_mapping" / "codelists" / "comorbidities.csv"
 CHARLSON_WEIGHTS = {

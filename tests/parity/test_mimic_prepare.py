@@ -10,7 +10,7 @@ from tests.parity.mimic_writer import write_tables
 from training.errors import RunError
 from training.mimic import MimicReader
 
-pytestmark = pytest.mark.data
+pytestmark = [pytest.mark.data, pytest.mark.sampled(1)]
 
 
 @pytest.fixture(scope="module")

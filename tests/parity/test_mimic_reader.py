@@ -70,6 +70,7 @@ def test_the_csv_of_the_demo_differs_from_its_fhir_in_these_features_and_no_othe
     assert {name: len(stays) for name, stays in found.items()} == counted(CSV)
 
 
+@pytest.mark.slow
 def test_all_tables_differ_from_the_fhir_they_were_written_from_in_these_and_no_other(
     from_tables: Reads, routes: Mapping[int, Route]
 ) -> None:

@@ -22,7 +22,7 @@ from fhir_mapping.stay import finished_stays, index_stay
 from fhir_mapping.when import sortable
 from tests.replay import Folder, read_folder, requests_of
 
-pytestmark = pytest.mark.data
+pytestmark = [pytest.mark.data, pytest.mark.sampled(1)]
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 """Finished stays carry their own clock: this one is not asked."""
@@ -210,6 +210,7 @@ MEASURED = [each for each in (*SETS, LARGE_SAMPLE) if each.values[0] != "synthea
 """Exports with observations."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("newest", [5, 40])
 @pytest.mark.parametrize(("name", "stays"), MEASURED)
 def test_a_cut_page_beside_the_stays_own_vital_signs_gives_no_other_value(

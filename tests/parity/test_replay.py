@@ -31,7 +31,7 @@ STAYS = {
 SAMPLE = 4
 """Every fourth patient of the quickly read exports in the default run."""
 
-pytestmark = pytest.mark.data
+pytestmark = [pytest.mark.data, pytest.mark.sampled(1)]
 SETS = [
     pytest.param("mimic-iv-demo/fhir", SAMPLE, id="mimic-sample"),
     pytest.param("synthea-bulk100/ndjson", SAMPLE, id="synthea-sample"),
@@ -78,6 +78,7 @@ def test_what_came_after_the_discharge_changes_nothing(
     assert cut > 0, "no patient came again after a discharge: this proves nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "every"), SETS)
 def test_the_stay_in_progress_gives_the_same_but_for_its_destination(
     data_dir: Path, name: str, every: int
@@ -93,6 +94,7 @@ def test_the_stay_in_progress_gives_the_same_but_for_its_destination(
         assert before.eligible == full.eligible, read.stay.visit.id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "every"), SETS)
 def test_the_order_of_pages_and_of_resources_changes_nothing(
     data_dir: Path, name: str, every: int

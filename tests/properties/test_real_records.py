@@ -30,6 +30,7 @@ def real(data_dir: Path) -> st.SearchStrategy[Record]:
     return st.sampled_from(real_records(data_dir))
 
 
+@pytest.mark.slow
 @REAL
 @given(st.data(), SEEDS)
 def test_more_that_must_not_matter(
@@ -43,6 +44,7 @@ def test_more_that_must_not_matter(
     assert not difference(full, answer_to(sent))
 
 
+@pytest.mark.slow
 @REAL
 @given(st.data(), st.sampled_from(OFFSETS))
 def test_the_zone_in_which_an_instant_is_written(

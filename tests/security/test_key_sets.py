@@ -28,6 +28,8 @@ from tests.security.clients import (
 )
 from tests.security.logs import answered
 
+pytestmark = pytest.mark.sampled(8)
+
 ISSUER = "https://ehr.example"
 
 

@@ -27,6 +27,8 @@ from tests.security.clients import (
 from tests.security.logs import answered, leaked
 from tests.service.patients import NOW, URL
 
+pytestmark = pytest.mark.sampled(8)
+
 ISSUER = "https://ehr.canary-issuer.example"
 TOKEN_ID = "canary-token-id"
 MOMENT = int(NOW.timestamp())

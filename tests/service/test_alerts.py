@@ -208,6 +208,7 @@ def discharges(seed: int, *, growth: float) -> Iterator[list[float]]:
         yield [round(1 / (1 + math.exp(-each)), 4) for each in logits]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("growth", [-0.15, 0.0, 0.15])
 @pytest.mark.parametrize("per_day", [15, 30])

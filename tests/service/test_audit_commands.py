@@ -11,6 +11,8 @@ from tests.service.operating import Operator, filled, operator
 from tests.service.requests import now
 from tests.service.stored import KEY, add, new_uuid, opened
 
+pytestmark = pytest.mark.sampled(6)
+
 TWO = ("oncology", "newborn")
 
 

@@ -30,6 +30,8 @@ from tests.service.patients import (
     subject,
 )
 
+pytestmark = pytest.mark.sampled(4)
+
 # Not within a digest or a fraction of a second, where chance puts such digits.
 CANARY = re.compile(
     r"canary|(?<![0-9a-f.])9{4}[0-9](?![0-9a-f])|19(11|12)-0[1-9]|zwitscher|secret", re.I

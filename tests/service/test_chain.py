@@ -18,6 +18,8 @@ from cds_service.storage.tables import ASSESSMENT, AUDIT, AUDIT_HEAD, FEEDBACK, 
 from tests.service.stored import add, comment, entry, moment, new_uuid
 from tests.service.tampering import against, execute, forge, found, links
 
+pytestmark = pytest.mark.sampled(8)
+
 _OTHER_TEXT, _OTHER_NUMBER = "tampered", 77
 Tampering = Callable[[Store, list[dict[str, Any]]], Awaitable[object]]
 
@@ -287,6 +289,7 @@ async def test_a_chain_that_went_on_still_has_its_recorded_heads(store: Store) -
 ANY = st.integers(0, 999)
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(written=st.lists(st.booleans(), min_size=1, max_size=8), table=ANY, place=ANY, column=ANY)
 async def test_one_mutation_of_any_history_is_found(

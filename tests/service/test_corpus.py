@@ -16,6 +16,8 @@ from tests.corpus.generate import REQUESTS, files
 from tests.corpus.play import body, differences, load, play
 from tests.service.patients import serving
 
+pytestmark = pytest.mark.sampled(70)
+
 CASES = load()
 BUNDLE = Path(__file__).resolve().parents[2] / "bundles" / "lace-hospital"
 PUBLIC = {*HOOKS, *KNOWN_TYPES, "OperationOutcome", "readmission-risk"}

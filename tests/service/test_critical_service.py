@@ -55,6 +55,8 @@ from tests.service.trained import (
     trained_bundle,
 )
 
+pytestmark = pytest.mark.sampled(5)
+
 SHARES = st.floats(0.0, 1.0).map(lambda share: round(share, 4))
 
 

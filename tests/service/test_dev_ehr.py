@@ -25,6 +25,8 @@ from tests.security.clients import Clock, signing_key, trusting
 from tests.security.clients import Ehr as Client
 from tests.service.running import running
 
+pytestmark = pytest.mark.sampled(10)
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 NAMES = [line["name"] for line in json.loads((EXAMPLES / "index.json").read_bytes())]
 NOW = datetime(2027, 3, 4, 12, tzinfo=UTC)

@@ -105,6 +105,7 @@ def test_a_stay_in_progress_is_of_today(page: Page) -> None:
     expect(page.locator("#status")).to_contain_text("with 1 card (HTTP 200)")
 
 
+@pytest.mark.slow
 def test_an_accepted_suggestion_is_fed_back_and_creates_nothing(page: Page) -> None:
     card = discharged(page, "margaret-heart-failure")
     with page.expect_response(f"{SERVICE}/feedback") as told:
@@ -117,6 +118,7 @@ def test_an_accepted_suggestion_is_fed_back_and_creates_nothing(page: Page) -> N
     expect(card.get_by_role("button", name="Draft a follow-up contact")).to_be_disabled()
 
 
+@pytest.mark.slow
 def test_an_override_is_fed_back_with_reason_and_comment(page: Page) -> None:
     card = discharged(page, "copd-frequent-ed")
     card.get_by_text("Override", exact=True).click()

@@ -31,6 +31,8 @@ from tests.service.test_cards import DIRECTIVE, members
 from tests.service.test_store import rows
 from tests.service.trained import FLOORS, NOTICE, SCORE, TAKEN, fixed_assessor, trained_bundle
 
+pytestmark = pytest.mark.sampled(10)
+
 SHARES = st.floats(0.0, 1.0).map(lambda share: round(share, 4))
 KEYS = [template.key for template in PREFETCH if template.count]
 SHOWN = re.compile(r"risk (less than 1|more than 99|\d+) %")

@@ -44,6 +44,8 @@ from tests.service.patients import (
     subject,
 )
 
+pytestmark = pytest.mark.sampled(6)
+
 TOKEN = "the-token"  # what is sent, never a secret
 SHORT = 2.0
 """A budget in seconds for the faults that last for ever."""
@@ -195,6 +197,7 @@ async def test_a_page_that_came_before_the_budget_was_spent_counts_as_part(
     assert noticed(card, "server_too_slow")
 
 
+@pytest.mark.slow
 async def test_a_patient_who_never_comes_is_412_within_the_budget(
     fake: FhirFake, tmp_path: Path
 ) -> None:

@@ -29,6 +29,8 @@ from tests.service.patients import (
     without,
 )
 
+pytestmark = pytest.mark.sampled(10)
+
 WHOLE = json.dumps(call()).encode()
 DEEP = b"[" * 100_000
 STRANGER = subject("stranger-7")

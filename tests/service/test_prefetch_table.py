@@ -41,6 +41,8 @@ from tests.service.patients import (
 )
 from tests.service.requests import EXAMPLES, example
 
+pytestmark = pytest.mark.sampled(12)
+
 SEARCHES = [each for each in PREFETCH if each.count and each.key != VITALS]
 NEXT = {"link": [{"relation": "self"}, {"relation": "next", "url": "https://ehr.example/page2"}]}
 HEMOGLOBIN = observation("718-7", 10.2, "g/dL", "2026-11-15T06:00:00Z")

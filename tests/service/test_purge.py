@@ -15,6 +15,8 @@ from tests.service.operating import Operator, filled, operator
 from tests.service.stored import CONTENTS, add, assessment, comment, moment
 from tests.service.tampering import execute, found, links
 
+pytestmark = pytest.mark.sampled(5)
+
 NOW = moment(99_999)
 
 
@@ -81,6 +83,7 @@ async def test_a_link_stands_for_what_was_removed(store: Store) -> None:
     assert (await links(store))[-1].digest == digest_of(whole)
 
 
+@pytest.mark.slow
 async def test_more_than_a_page_is_purged_and_twice_is_nothing(store: Store) -> None:
     async with store.database.writing() as connection:
         for _ in range(450):

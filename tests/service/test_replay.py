@@ -15,6 +15,8 @@ from tests.service.operating import NAMES, POINTS, Operator, filled, operator
 from tests.service.stored import assessment
 from tests.service.trained import trained_bundle
 
+pytestmark = pytest.mark.sampled(5)
+
 
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Operator:

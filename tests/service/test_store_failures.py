@@ -18,6 +18,8 @@ from tests.service.patients import URL, call, condition, database, now, patient,
 from tests.service.stored import CONTENTS, KEY, add, assessment, entry, opened
 from tests.service.tampering import links
 
+pytestmark = pytest.mark.sampled(3)
+
 PRAGMAS = {"full": "PRAGMA max_page_count=1", "read only": "PRAGMA query_only=1"}
 
 
@@ -57,7 +59,9 @@ WRITES: dict[str, Callable[[Store], Any]] = {
     "token": lambda store: store.spend_token("a" * 64, expires_at=now(), now=now()),
 }
 READS: dict[str, Callable[[Store], Any]] = {
-    "shown": lambda store: store.shown("n", service_id="s", patient_id="p", encounter_id="e"),
+    "shown": lambda store: store.shown(
+        "n", service_id="s", fhir_server="f", patient_id="p", encounter_id="e"
+    ),
     "cards": lambda store: store.cards_of("n", service_id="s", card_uuids=["c"]),
     "probabilities": lambda store: store.first_probabilities(
         "n", service_id="s", bundle="b", since=now()

@@ -26,6 +26,8 @@ from tests.service.stored import (
 )
 from tests.service.tampering import links
 
+pytestmark = pytest.mark.sampled(6)
+
 STAY: dict[str, Any] = {
     "service_id": SERVICE,
     "fhir_server": "https://fhir.example",

@@ -15,6 +15,8 @@ from cds_service import tracing
 from tests.service.patients import URL, call, serving
 from tests.service.test_canary import ANSWERED, CANARY, REFUSED
 
+pytestmark = pytest.mark.sampled(4)
+
 ROOT = Path(__file__).resolve().parents[2]
 WITHOUT_SDK = """
 import asyncio, pathlib, sys

@@ -18,6 +18,8 @@ from fhir_mapping.stay import index_stay
 from tests.service.requests import example, gathered, now
 from tests.service.running import URL, running
 
+pytestmark = pytest.mark.sampled(5)
+
 FAILED = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]}
 EMPTY = {"resourceType": "Bundle", "type": "searchset", "total": 0}
 SEARCHES = [each for each in PREFETCH if each.count and each.key != VITALS]

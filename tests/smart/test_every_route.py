@@ -38,6 +38,7 @@ async def test_without_the_cookie_nothing_is_answered(readmit: Readmit, north: F
         assert is_closed(answer, "session_ended"), (method, address)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("headers", FORGED, ids=str)
 async def test_a_forged_form_does_nothing(
     headers: dict[str, str], readmit: Readmit, north: FakeEhr

@@ -13,7 +13,7 @@ from tests.smart.ehr.state import FakeEhr
 from tests.smart.seen import is_signed_in, photograph, reads
 from tests.smart.site import Site
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NO_THIRD_PARTY = {"profile": {"cookie_controls_mode": 1, "block_third_party_cookies": True}}
 THIRD_PARTY = {"profile": {"cookie_controls_mode": 0, "block_third_party_cookies": False}}
 NO_COOKIES = {"profile": {"default_content_setting_values": {"cookies": 2}}}
@@ -52,7 +52,6 @@ def test_in_a_frame_without_third_party_cookies(
         photograph(page, "frame-without-third-party-cookies")
 
 
-@pytest.mark.slow
 def test_in_a_frame_with_third_party_cookies(
     playwright: Playwright, hospital: Site, tmp_path: Path
 ) -> None:

@@ -17,6 +17,8 @@ from tests.smart.ehr.serving import fake_ehr
 from tests.smart.ehr.state import ENCOUNTER, PATIENT, FakeEhr
 from tests.smart.signing_in import CALLBACK, Page, Readmit, entry, problem, serving
 
+pytestmark = pytest.mark.sampled(6)
+
 OTHER = ("oncology-patient-1", "oncology-stay-1")
 MINUS = "\u2212"
 HIDDEN = re.compile(r'name="assessment" value="([0-9a-f-]{36})"')
@@ -60,6 +62,7 @@ async def row_of(readmit: Readmit, name: str) -> dict[str, Any]:
     return row
 
 
+@pytest.mark.slow
 async def test_without_an_assessment_the_page_offers_to_make_one(
     readmit: Readmit, north: FakeEhr
 ) -> None:
@@ -98,6 +101,7 @@ async def test_a_card_opens_the_assessment_that_made_it(readmit: Readmit, north:
     assert f"?assessment={second}" in html  # the later one is in the history
 
 
+@pytest.mark.slow
 async def test_scored_again_both_are_shown(readmit: Readmit, north: FakeEhr) -> None:
     page = await readmit.session(north)
     first = await scored(page)
@@ -109,6 +113,7 @@ async def test_scored_again_both_are_shown(readmit: Readmit, north: FakeEhr) -> 
     assert "What changed" in html
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query", ["?assessment={}", "?before={}", "received/{}/1", "model-card?assessment={}"]
 )
@@ -131,6 +136,7 @@ async def readmit_get(page: Page, query: str) -> httpx.Response:
     return await page.browser.get(f"/smart/s/{page.id}/{query}")
 
 
+@pytest.mark.slow
 async def test_a_card_of_another_patient_opens_nothing(readmit: Readmit, north: FakeEhr) -> None:
     theirs = await scored(await readmit.session(north, patient=OTHER[0], encounter=OTHER[1]))
     page = await readmit.another_browser().session(north, app_context=theirs)
@@ -156,6 +162,7 @@ async def test_an_assessment_that_is_none_is_not_shown(
     assert problem(answer) in ("view_refused", "not_found")
 
 
+@pytest.mark.slow
 async def test_a_resource_is_shown_as_it_was_received(readmit: Readmit, north: FakeEhr) -> None:
     page = await readmit.session(north)
     name = await scored(page)
@@ -261,6 +268,7 @@ async def test_a_stay_of_another_patient_is_not_scored(readmit: Readmit, north: 
     assert await rows(readmit, ASSESSMENT) == []
 
 
+@pytest.mark.slow
 async def test_a_denied_scope_is_not_read_and_said(readmit: Readmit, north: FakeEhr) -> None:
     with north.failing(granted=faults.without("Observation")):
         page = await readmit.session(north)
@@ -289,6 +297,7 @@ async def test_a_silent_site_shows_no_number_anywhere(
             assert "%" not in html
 
 
+@pytest.mark.slow
 async def test_purged_inputs_are_said(readmit: Readmit, north: FakeEhr) -> None:
     page = await readmit.session(north)
     name = await scored(page)
@@ -297,6 +306,7 @@ async def test_purged_inputs_are_said(readmit: Readmit, north: FakeEhr) -> None:
     assert "purged" in (await shown(page, f"?assessment={name}")).text
 
 
+@pytest.mark.slow
 async def test_two_hospitals_never_see_each_others(
     tmp_path: Path, north: FakeEhr, clock: Clock
 ) -> None:
@@ -311,6 +321,7 @@ async def test_two_hospitals_never_see_each_others(
             assert (answer.status_code, problem(answer)) == (403, "view_refused")
 
 
+@pytest.mark.slow
 async def test_one_tenants_servers_may_give_two_patients_the_same_id(
     tmp_path: Path, north: FakeEhr, clock: Clock
 ) -> None:

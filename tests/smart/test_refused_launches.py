@@ -12,6 +12,8 @@ from tests.security.logs import answered
 from tests.smart.ehr.state import FakeEhr
 from tests.smart.signing_in import Readmit, authorized, entry, problem, serving
 
+pytestmark = pytest.mark.sampled(8)
+
 ELSEWHERE = "https://ehr.another.example/fhir"
 
 

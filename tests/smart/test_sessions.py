@@ -15,6 +15,8 @@ from tests.smart.ehr.serving import fake_ehr
 from tests.smart.ehr.state import PATIENT, USER, FakeEhr
 from tests.smart.signing_in import CALLBACK, Page, Readmit, entry, problem, serving
 
+pytestmark = pytest.mark.sampled(6)
+
 MANY = 50
 ASSESSMENT = "0b8f9a52-4d2c-4a9b-9a77-0f2f0a3d1c11"
 
@@ -242,6 +244,7 @@ async def test_the_worklist_is_for_care_managers_alone(
             assert (of_all.status_code, problem(of_all)) == (403, "patient_only")
 
 
+@pytest.mark.slow
 async def test_a_session_ends_with_its_tenants_registration(
     tmp_path: Path, north: FakeEhr, clock: Clock
 ) -> None:

@@ -15,7 +15,7 @@ from tests.smart.ehr.state import FakeEhr
 from tests.smart.seen import is_signed_in, is_told, photograph
 from tests.smart.site import CLIENT_ID, Site
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 HOSPICE = {"patient": "hospice-patient-1", "encounter": "hospice-stay-1"}
 ONCOLOGY = {"patient": "oncology-patient-1", "encounter": "oncology-stay-1"}
 
@@ -78,7 +78,6 @@ def test_a_token_for_another_patient_than_the_cards(page: Page, hospital: Site) 
     is_told(page, answer, "view_refused")
 
 
-@pytest.mark.slow
 def test_without_a_stay_one_is_chosen(page: Page, hospital: Site) -> None:
     with hospital.ehrs["north"].failing(without_encounter=True):
         page.goto(hospital.launch("north", patient="copd-frequent-ed-patient-1"))
@@ -104,7 +103,6 @@ def test_narrower_scopes_are_said_and_are_no_zero(page: Page, hospital: Site) ->
     assert "/fhir/Observation" not in asked
 
 
-@pytest.mark.slow
 def test_a_granular_scope_reads_a_part(page: Page, hospital: Site) -> None:
     part = faults.only_category("Observation", "vital-signs")
     with hospital.ehrs["north"].failing(granted=part):
@@ -113,7 +111,6 @@ def test_a_granular_scope_reads_a_part(page: Page, hospital: Site) -> None:
     expect(page.locator("#unseen")).to_contain_text("a part only of: Observation")
 
 
-@pytest.mark.slow
 def test_scopes_of_smart_1_are_enough(page: Page, hospital: Site) -> None:
     with hospital.ehrs["north"].failing(granted=faults.v1):
         page.goto(hospital.launch("north", **ONCOLOGY))

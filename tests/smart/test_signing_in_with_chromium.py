@@ -11,7 +11,7 @@ from tests.smart.ehr.faults import Tampered
 from tests.smart.seen import is_signed_in, is_told, photograph
 from tests.smart.site import Site
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sampled(2)]
 PERSON = "Exampleford"
 
 
@@ -31,6 +31,7 @@ def test_an_ehr_launch_with_consent(page: Page, hospital: Site) -> None:
     assert asked["aud"] == ehr.base
 
 
+@pytest.mark.slow
 def test_a_standalone_launch_from_the_choice_of_organisation(page: Page, hospital: Site) -> None:
     ehr = hospital.ehrs["north"]
     ehr.consent = "page"
@@ -62,6 +63,7 @@ FAULTS: dict[str, tuple[dict[str, Any], Code]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_goes_wrong_is_a_page(page: Page, hospital: Site, fault: str) -> None:
     how, code = FAULTS[fault]
@@ -73,6 +75,7 @@ def test_what_goes_wrong_is_a_page(page: Page, hospital: Site, fault: str) -> No
 TAMPERED: tuple[Tampered, ...] = ("signature", "aud", "iss", "nonce", "exp", "alg none")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", TAMPERED)
 def test_a_tampered_id_token_signs_nobody_in(page: Page, hospital: Site, how: Tampered) -> None:
     with hospital.ehrs["north"].failing(id_token=how):
@@ -80,6 +83,7 @@ def test_a_tampered_id_token_signs_nobody_in(page: Page, hospital: Site, how: Ta
     is_told(page, answer, "identity_unproven")
 
 
+@pytest.mark.slow
 def test_denied_consent(page: Page, hospital: Site) -> None:
     ehr = hospital.ehrs["north"]
     ehr.consent = "page"
@@ -96,12 +100,14 @@ def test_a_server_that_is_not_listed_is_asked_nothing(page: Page, hospital: Site
     is_told(page, answer, "server_unknown")
 
 
+@pytest.mark.slow
 def test_a_server_without_pkce(page: Page, hospital: Site) -> None:
     answer = page.goto(hospital.launch("east"))
     is_told(page, answer, "pkce_refused")
     assert hospital.ehrs["east"].asked("/auth/authorize") == []
 
 
+@pytest.mark.slow
 def test_a_callback_that_comes_twice(page: Page, hospital: Site) -> None:
     came: list[str] = []
     page.on("request", lambda each: came.append(each.url) if "callback?" in each.url else None)
@@ -109,6 +115,7 @@ def test_a_callback_that_comes_twice(page: Page, hospital: Site) -> None:
     is_told(page, page.goto(came[0]), "state_unknown")
 
 
+@pytest.mark.slow
 def test_a_sign_in_begun_in_another_browser(page: Page, hospital: Site, browser: Browser) -> None:
     """Somebody is made to finish another's sign-in: the browser is not the one that began it."""
     ehr = hospital.ehrs["north"]

@@ -18,6 +18,8 @@ from tests.smart.ehr.serving import fake_ehr
 from tests.smart.ehr.state import FakeEhr
 from tests.smart.signing_in import CALLBACK, Page, Readmit, entry, problem, serving
 
+pytestmark = pytest.mark.sampled(6)
+
 
 async def token(page: Page, rejected: str | None = None) -> str:
     query = {"rejected": rejected} if rejected else {}

@@ -34,6 +34,8 @@ from tests.smart.viewing import (
     stored,
 )
 
+pytestmark = pytest.mark.sampled(60)
+
 MOST_BYTES = 100_000
 STYLE = (ROOT / "cds_service" / "smart" / "static" / "app.css").read_bytes()
 SCORED = [name for name in NAMES if stored(name).row["outcome"] == "scored"]

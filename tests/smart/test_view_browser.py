@@ -21,7 +21,7 @@ from tests.service.trained import SCORE, fixed_assessor
 from tests.smart.test_view import critical, gone, hostile
 from tests.smart.viewing import FACTS, ROOT, assessor, html, purged, stored
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.sampled(3)]
 WIDTHS = {375: 812, 1280: 800, 3840: 2160}
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
@@ -130,6 +130,7 @@ def test_every_link_and_field_is_reached_by_keyboard_and_seen(browser: Browser) 
     context.close()
 
 
+@pytest.mark.slow
 def test_on_paper_there_are_no_forms_and_all_inputs(browser: Browser, tmp_path: Path) -> None:
     context = browser.new_context()
     context.route("**/*", _answer)

@@ -14,6 +14,8 @@ from model.scoring import TrainedScorer
 from tests.smart.reading import text_of
 from tests.smart.viewing import NAMES, assessor, changed, html, stored
 
+pytestmark = pytest.mark.sampled(12)
+
 SCORED = [name for name in NAMES if stored(name).row["outcome"] == "scored"]
 NOT_SHOWN = 1e-3
 

@@ -15,6 +15,8 @@ from tests.service.stored import add
 from tests.smart.ehr.state import ENCOUNTER, PATIENT, USER, FakeEhr
 from tests.smart.signing_in import Page, Readmit, entry, problem, serving
 
+pytestmark = pytest.mark.sampled(3)
+
 ALERTS = "[tenant.alerts.readmission-risk]\nper_day = 1\n"
 
 
@@ -72,6 +74,7 @@ async def test_the_days_stays_are_ranked_with_names_read_now(
     assert "Margaret" in table.text
 
 
+@pytest.mark.slow
 async def test_chunks_are_asked_with_the_users_own_token(
     tmp_path: Path, north: FakeEhr, clock: Clock
 ) -> None:
@@ -95,6 +98,7 @@ async def test_what_the_server_says_of_another_patient_is_not_believed(
     assert "Of 1 stay name" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [401, 403, 500])
 async def test_without_the_chart_the_list_is_there_with_ids(
     status: int, tmp_path: Path, north: FakeEhr, clock: Clock

@@ -100,6 +100,7 @@ def test_no_folder_of_the_trainers_is_in_the_bundle(called: tuple[Path, dict[str
             assert str(folder).encode() not in file.read_bytes(), file.name
 
 
+@pytest.mark.slow
 def test_run_goes_from_the_data_to_the_bundle_and_skips_what_is_done(
     called: tuple[Path, dict[str, Called]], tmp_path: Path
 ) -> None:

@@ -36,6 +36,8 @@ from training.settings import Settings, as_toml
 from training.splits import tuning_slice
 from training.tables import Flags, Table
 
+pytestmark = pytest.mark.sampled(6)
+
 TABLE = small_table()
 SLICES = numpy.array([tuning_slice(each) for each in TABLE.subjects.tolist()])
 TUNING = TABLE.splits == "tuning"

@@ -16,6 +16,8 @@ from training import verdicts
 from training.baselines import fit_predict
 from training.evaluation import evaluate
 
+pytestmark = pytest.mark.sampled(3)
+
 BASELINES = ("two_admissions", "lace", "logistic")
 
 
@@ -91,6 +93,7 @@ def test_the_ablation_may_come_later_and_once(ready: Path) -> None:
     assert found(ready, "ablation") == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "number"),
     [("logits_for", 1), ("fit_predict", 2), ("evaluate", 1), ("write_report", 1)],
@@ -111,6 +114,7 @@ def test_an_evaluation_that_was_killed_goes_on_to_the_same_report(
     assert found(ready) == whole
 
 
+@pytest.mark.slow
 def test_baselines_that_are_done_are_not_fitted_again(
     ready: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

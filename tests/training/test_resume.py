@@ -13,6 +13,8 @@ from training.fitting import checkpoints
 from training.runs import Stage
 from training.settings import Settings
 
+pytestmark = pytest.mark.sampled(2)
+
 Patch = pytest.MonkeyPatch
 AVERAGE = 0.9
 
@@ -105,6 +107,7 @@ def test_a_killed_stage_ends_where_a_whole_one_ends(
     assert found == {each.name: each.read_bytes() for each in folder.iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_killed_in_every_epoch_ends_there_too(
     stage: str, whole: Whole, all_stages: Settings, tmp_path: Path

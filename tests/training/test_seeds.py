@@ -12,6 +12,8 @@ from training.runs import derived_seed
 from training.settings import Settings
 from training.stages import finetune
 
+pytestmark = pytest.mark.sampled(2)
+
 AVERAGE = 0.0
 
 
@@ -26,6 +28,7 @@ def test_the_same_seed_gives_the_same_weights_and_metrics(
     assert metrics == (folder / "metrics.jsonl").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_another_seed_gives_other_weights(
     stage: str, whole: Whole, all_stages: Settings, tmp_path: Path

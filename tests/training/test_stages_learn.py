@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+import pytest
 import torch
 from torch import nn
 
@@ -47,6 +48,7 @@ def test_masked_reconstruction_learns_one_batch_by_heart() -> None:
     assert found[-1] < 0.1 * found[0]
 
 
+@pytest.mark.slow
 def test_alignment_learns_one_batch_by_heart() -> None:
     objective = contrast(towers(), corpus([" ".join(words) for words in pairs_of_words()]))
     found = losses(objective, 80, 0.003)

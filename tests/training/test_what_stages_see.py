@@ -28,6 +28,8 @@ from training.splits import tuning_slice
 from training.stages import align, calibrate, finetune, network_of, pretrain
 from training.tables import Flags, Table
 
+pytestmark = pytest.mark.sampled(3)
+
 TABLE = small_table()
 NOTES = notes_of(TABLE)
 SPLITS = TABLE.splits
@@ -71,6 +73,7 @@ def usual(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Mappi
     return learnt(tmp_path_factory.mktemp("usual"), settings)
 
 
+@pytest.mark.slow
 def test_no_stage_depends_on_held_out(
     usual: Mapping[str, bytes], settings: Settings, tmp_path: Path
 ) -> None:

@@ -12,6 +12,8 @@ from tests.unit.mimic_rows import FORBIDDEN, ROWS, STAY, Tables, one_subject, qu
 from training.errors import InputError, RunError, SettingError
 from training.mimic import MimicReader
 
+pytestmark = pytest.mark.sampled(3)
+
 
 @pytest.fixture
 def tables(tmp_path: Path) -> Tables:

@@ -8,6 +8,8 @@ from fhir_mapping.history import PatientHistory
 from tests.unit.mimic_rows import ROWS, Tables, one_subject, writer
 from training.mimic import MimicReader
 
+pytestmark = pytest.mark.sampled(3)
+
 
 @pytest.fixture
 def tables(tmp_path: Path) -> Tables:

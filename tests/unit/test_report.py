@@ -21,6 +21,8 @@ from training.metrics import expit
 from training.report import NUMBERS, PAGE, Report, report_html, report_json, write_report
 from training.tables import Table
 
+pytestmark = pytest.mark.sampled(2)
+
 FACTS = RunFacts(
     title="A run <script>alert(1)</script>",
     task="readmission_30d",
@@ -89,6 +91,7 @@ def test_both_files_are_written_and_read_again(evaluation: Evaluation, tmp_path:
     assert (found.evaluation, found.facts) == (evaluation, FACTS)
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_bytes(evaluation: Evaluation, page: str) -> None:
     assert report_html(evaluation, FACTS) == page
     assert report_json(evaluation, FACTS) == report_json(evaluation, FACTS)

@@ -18,6 +18,8 @@ from tests.networks import (
     trained_contents,
 )
 
+pytestmark = pytest.mark.sampled(20)
+
 CONTENTS = trained_contents()
 WEIGHTS = "weights.safetensors"
 
