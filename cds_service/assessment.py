@@ -70,6 +70,23 @@ class NotScored:
 Assessment = Scored | NotScored
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A stay that may be scored: all but its score."""
+
+    encounter_id: str
+    baselines: tuple[Baseline, ...]
+    base_rate: BaseRate | None
+    vector: FeatureVector
+    sources: Mapping[str, Source]
+
+    def scored(self, score: Score) -> Scored:
+        """With its score."""
+        return Scored(
+            self.encounter_id, score, self.baselines, self.base_rate, self.vector, self.sources
+        )
+
+
 def coverage_of(vector: FeatureVector, bundle: Bundle) -> Coverage:
     """The inputs of the bundle that are known."""
     groups = dict.fromkeys(COVERAGE_GROUPS, (0, 0))
@@ -129,7 +146,10 @@ def assess(
     stay = assessor.rules.index(history, chosen, now, assessor.bundle.manifest)
     if isinstance(stay, NoStay):
         return NotScored(chosen, stay.reason, gathered.sources)
-    return _assess_stay(history, stay, gathered.sources, now, assessor=assessor)
+    ready = readied(history, stay, gathered.sources, now, assessor=assessor)
+    if isinstance(ready, NotScored):
+        return ready
+    return ready.scored(assessor.scorer.score(ready.vector.values))
 
 
 def stay_of(
@@ -162,14 +182,15 @@ def _begun(visit: Visit) -> tuple[datetime, str]:
     return visit.start.earliest, visit.id
 
 
-def _assess_stay(
+def readied(
     history: PatientHistory,
     stay: IndexStay,
     sources: Mapping[str, Source],
     now: datetime,
     *,
     assessor: Assessor,
-) -> Assessment:
+) -> Ready | NotScored:
+    """All that comes before the score: a batch asks for the scores of many stays at once."""
     vector = extract(history, stay, sources)
     outside = assessor.rules.outside(history, stay, vector, now)
     baselines = tuple(
@@ -178,14 +199,7 @@ def _assess_stay(
     reason, missing = (outside, ()) if outside else _lacking(vector, baselines, assessor.bundle)
     if reason:
         return NotScored(stay.visit.id, reason, sources, missing, vector)
-    return Scored(
-        encounter_id=stay.visit.id,
-        score=assessor.scorer.score(vector.values),
-        baselines=baselines,
-        base_rate=assessor.base_rate,
-        vector=vector,
-        sources=sources,
-    )
+    return Ready(stay.visit.id, baselines, assessor.base_rate, vector, sources)
 
 
 def _baseline(score: PointScore, bundle: Bundle) -> Baseline:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy
 import torch
 
 from model.attention import Attention, attention
@@ -54,17 +55,23 @@ class Score:
 
 _LEFT_OVER = 1e-3
 """Log-odds that contributions may leave over before the way is walked in finer steps."""
+_DECIMALS = 4
+_BATCH_DIFFERENCE = 2e-6
+"""Twice what METHOD.md (Equality) allows between batches on one build."""
 NO_PROBABILITY = Score(probability=None, interval=None, contributions=())
 
 
 class Scorer(Protocol):
     """Anything that scores one vector in catalogue order.
 
-    `attention`: where a network looked, None of what is none. `could_move`: of the features `among`
+    `scores`: many vectors at once, each with the probability and interval that `score` gives, without
+    contributions. `attention`: where a network looked, None of what is none. `could_move`: of the features `among`
     those `most` that could move the probability furthest, were they known; see could_move.py.
     """
 
     def score(self, values: Sequence[Value]) -> Score: ...
+
+    def scores(self, vectors: Sequence[Sequence[Value]]) -> tuple[Score, ...]: ...
 
     def attention(self, values: Sequence[Value]) -> Attention | None: ...
 
@@ -79,6 +86,10 @@ class PublishedScorer:
     def score(self, values: Sequence[Value]) -> Score:
         """No probability, whatever the values."""
         return NO_PROBABILITY
+
+    def scores(self, vectors: Sequence[Sequence[Value]]) -> tuple[Score, ...]:
+        """The same, as often as asked."""
+        return (NO_PROBABILITY,) * len(vectors)
 
     def attention(self, values: Sequence[Value]) -> Attention | None:
         """There is no network."""
@@ -114,6 +125,24 @@ class TrainedScorer:
             not_attributed=rest,
             interval_holds=calibrator.interval_holds,
         )
+
+    def scores(self, vectors: Sequence[Sequence[Value]]) -> tuple[Score, ...]:
+        """Vectors in catalogue order. Products in float32 differ a little with the shape of a batch:
+        what lies so near the middle of two roundings that this could be seen is scored alone."""
+        if not vectors:
+            return ()
+        table = numpy.stack([self._row(values) for values in vectors])
+        found = self._unrounded(table)
+        doubtful = numpy.flatnonzero((_from_middle(found) < _BATCH_DIFFERENCE).any(axis=1))
+        for row in doubtful:
+            found[row] = self._unrounded(table[row : row + 1])[0]
+        holds = self._model.calibrator.interval_holds
+        return tuple(_plain(each, interval_holds=holds) for each in found)
+
+    def _unrounded(self, table: Floats) -> Floats:
+        """(rows, columns) -> (rows, 3): probability, lower and upper end of the interval."""
+        logits, calibrator = self._model.logits(table), self._model.calibrator
+        return numpy.stack([calibrator.probability(logits), *calibrator.interval(logits)], axis=1)
 
     def unrounded(self, values: Sequence[Value]) -> float:
         """The probability before it is rounded: only to tell how near two builds come."""
@@ -162,4 +191,16 @@ def scorer_for(bundle: Bundle) -> Scorer:
 
 
 def _rounded(probability: float) -> float:
-    return round(float(probability), 4)
+    return round(float(probability), _DECIMALS)
+
+
+def _from_middle(probabilities: Floats) -> Floats:
+    """How far each lies from the nearest value at which rounding goes the other way."""
+    steps = probabilities * 10**_DECIMALS
+    found: Floats = numpy.abs(steps - numpy.floor(steps) - 0.5) / 10**_DECIMALS
+    return found
+
+
+def _plain(unrounded: Floats, *, interval_holds: bool) -> Score:
+    probability, low, high = map(_rounded, unrounded)
+    return Score(probability, (low, high), (), interval_holds=interval_holds)
