@@ -126,6 +126,21 @@ class Smart(_Toml):
         return self
 
 
+class Backend(_Toml):
+    """How batch is registered as a backend service (SMART Backend Services) at the tenant's FHIR
+    servers. It signs with `READMIT_APP_KEYS`."""
+
+    client_id: str = Field(min_length=1, description="Client id that batch was registered with.")
+    algorithm: Literal["RS384", "ES384"] = Field(
+        "ES384", description="What it signs its requests for tokens with."
+    )
+    token_url: Resource | None = Field(
+        None,
+        description="Address that tokens are asked from, for a FHIR server that does not state it in"
+        " `.well-known/smart-configuration`; unset: what it states there.",
+    )
+
+
 class Tenant(_Toml):
     """One trusted client and its choices. `jku` None: its keys are in the file `jwks`."""
 
@@ -172,6 +187,9 @@ class Tenant(_Toml):
     )
     smart: Smart | None = Field(
         None, description="Registration of the SMART app at its FHIR servers; unset: no app."
+    )
+    backend: Backend | None = Field(
+        None, description="Registration of batch at its FHIR servers; unset: no token is sent."
     )
     zone: Annotated[str, AfterValidator(_known_zone)] = Field(
         "UTC",

@@ -22,7 +22,7 @@ from cds_service.storage.tables import (
     SmartSessionRow,
     SpentTokenRow,
 )
-from cds_service.tenants import Alert, Api, Smart, Tenant
+from cds_service.tenants import Alert, Api, Backend, Smart, Tenant
 from docs import reading_page, smart_pages, trust_pages
 from docs.cards_page import cards_body
 from docs.training_page import training_body
@@ -139,6 +139,8 @@ def tenants() -> str:
         + _table(head, trust_pages.fields(Alert))
         + "\n## `[tenant.smart]`\n\n"
         + _table(head, trust_pages.fields(Smart))
+        + "\n## `[tenant.backend]`\n\nWith it batch reads and writes (SMART Backend Services).\n\n"
+        + _table(head, trust_pages.fields(Backend))
         + "\n## `[tenant.api]`\n\n[The read API](read-api.md) has what a token must hold.\n\n"
         + _table(head, trust_pages.fields(Api))
         + f"\n## A whole file\n\n{trust_pages.example()}"

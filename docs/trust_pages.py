@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from cds_service.settings import Settings
-from cds_service.tenants import Alert, Api, Smart, Tenant
+from cds_service.tenants import Alert, Api, Backend, Smart, Tenant
 from cds_service.trust.refusals import REFUSALS
 
 EXAMPLE = Path(__file__).parents[1] / "configs" / "tenants.toml"
@@ -66,7 +66,7 @@ def refusals() -> Rows:
     return [(f"`{code}`", *words) for code, words in REFUSALS.items()]
 
 
-def fields(of: type[Tenant | Alert | Smart | Api]) -> Rows:
+def fields(of: type[Tenant | Alert | Smart | Backend | Api]) -> Rows:
     """Name, values, default and meaning of each field."""
     return [
         (f"`{name}`", _values(field), _default(field), field.description or "")

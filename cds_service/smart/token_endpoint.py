@@ -21,8 +21,8 @@ from cds_service.smart.problems import Code
 from cds_service.smart.reading import UnreadableError, read_json
 from cds_service.smart.session import Tokens
 
-_ASSERTED_S: Final = 240  # SMART allows five minutes
-_FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
+ASSERTED_S: Final = 240  # SMART allows five minutes
+FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
 _CODES: Final[Mapping[str, Code]] = {
     "invalid_grant": "code_refused",
     "invalid_client": "client_refused",
@@ -99,7 +99,7 @@ async def _ask(
     if status != 200 or "error" in said:
         raise RefusedError(said.get("error"))
     scope = said.get("scope")
-    return Given(_tokens(said, now), scope if isinstance(scope, str) else None, said)
+    return Given(tokens_said(said, now), scope if isinstance(scope, str) else None, said)
 
 
 def _proven(
@@ -118,7 +118,7 @@ def _proven(
         secret.get_secret_value() if secret else None,
         methods[registered.auth],
     )
-    _, headers, content = auth.prepare("POST", endpoint, dict(_FORM), body)
+    _, headers, content = auth.prepare("POST", endpoint, dict(FORM), body)
     return headers, content
 
 
@@ -135,13 +135,14 @@ def _signed(
         alg=registered.algorithm,
         header={"kid": key.kid if key else None, "jku": app.key_set},
         issued_at=int(now.timestamp()),
-        expires_in=_ASSERTED_S,
+        expires_in=ASSERTED_S,
     )
     fields = [("client_assertion_type", ASSERTION_TYPE), ("client_assertion", assertion)]
     return uri, headers, add_params_to_qs(body, fields)
 
 
-def _tokens(said: Mapping[str, Any], now: datetime) -> Tokens:
+def tokens_said(said: Mapping[str, Any], now: datetime) -> Tokens:
+    """The tokens of an answer. Raises UnreadableError where there is none that can be sent."""
     access, kind = said.get("access_token"), said.get("token_type")
     if not _is_token(access) or not isinstance(kind, str) or kind.lower() != "bearer":
         raise UnreadableError("token_response")

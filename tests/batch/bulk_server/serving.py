@@ -1,0 +1,60 @@
+"""The fake bulk server on a port of loopback, in a thread.
+
+with fake_bulk() as server:
+    server.faults.polls = 3
+    ... arrive_by_export(f"{server.base}/$export", ...)
+"""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from tests.batch.bulk_server import export, files, tokens
+from tests.batch.bulk_server.state import FakeBulk
+
+STOPPED_S = 30.0
+
+
+def application(server: FakeBulk) -> Starlette:
+    """The ASGI app."""
+    both = ["GET", "POST"]
+    app = Starlette(
+        routes=[
+            Route("/fhir/.well-known/smart-configuration", tokens.configuration),
+            Route("/auth/token", tokens.token, methods=["POST"]),
+            Route("/fhir/$export", export.kick_off, methods=both),
+            Route("/fhir/Patient/$export", export.kick_off, methods=both),
+            Route("/fhir/Group/{group}/$export", export.kick_off, methods=both),
+            Route("/jobs/{job}", export.status),
+            Route("/jobs/{job}", export.delete, methods=["DELETE"]),
+            Route("/files/{job}/{name}", files.file),
+            Route("/moved/{rest:path}", files.moved),
+        ]
+    )
+    app.state.server = server
+    return app
+
+
+@contextmanager
+def fake_bulk(**fields: Any) -> Iterator[FakeBulk]:
+    """A running server."""
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        server = FakeBulk(f"http://127.0.0.1:{line.getsockname()[1]}", **fields)
+        config = uvicorn.Config(
+            application(server), lifespan="off", ws="none", log_config=None, access_log=False
+        )
+        running = uvicorn.Server(config)
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [line]})
+        thread.start()
+        try:
+            yield server
+        finally:
+            running.should_exit = running.force_exit = True
+            thread.join(STOPPED_S)
