@@ -1,4 +1,4 @@
-"""A fake bulk server for each test, and an export that is registered at it."""
+"""A fake bulk server for each module, as new for each test, and an export that is registered at it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +15,16 @@ def time() -> Time:
     return Time()
 
 
+@pytest.fixture(scope="module")
+def running() -> Iterator[FakeBulk]:
+    with fake_bulk() as server:
+        yield server
+
+
 @pytest.fixture
-def server(time: Time) -> Iterator[FakeBulk]:
-    with fake_bulk(clock=time) as running:
-        yield running
+def server(running: FakeBulk, time: Time) -> FakeBulk:
+    running.reset(time)
+    return running
 
 
 @pytest.fixture

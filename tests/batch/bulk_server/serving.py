@@ -48,7 +48,12 @@ def fake_bulk(**fields: Any) -> Iterator[FakeBulk]:
         line.bind(("127.0.0.1", 0))
         server = FakeBulk(f"http://127.0.0.1:{line.getsockname()[1]}", **fields)
         config = uvicorn.Config(
-            application(server), lifespan="off", ws="none", log_config=None, access_log=False
+            application(server),
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            date_header=False,
         )
         running = uvicorn.Server(config)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [line]})

@@ -1,7 +1,7 @@
 """What the fake bulk server holds and remembers: records, jobs, apps, tokens, and all that it was asked."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from secrets import token_urlsafe
 from typing import Any, Literal
@@ -74,6 +74,12 @@ class FakeBulk:
     @property
     def now(self) -> float:
         return self.clock().timestamp()
+
+    def reset(self, clock: Callable[[], datetime]) -> None:
+        """As it was at first, by this clock."""
+        fresh = FakeBulk(self.origin, clock)
+        for each in fields(self):
+            setattr(self, each.name, getattr(fresh, each.name))
 
     def register(self, client_id: str, jwks: Any) -> None:
         """Make a backend service known by its public keys."""

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import zlib
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -33,14 +34,23 @@ def deletions(files: Iterable[Path]) -> Iterator[tuple[str, str]]:
     """(type, id) of each DELETE. Raises BatchError: what is gone must not be kept by mistake."""
     for path in files:
         for number, line in _lines(path):
-            try:
-                yield from _deleted(msgspec.json.decode(line))
-            except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError, ValueError):
+            gone = _gone(line)
+            if gone is None:
                 raise BatchError(
                     f"{path}, line {number}",
                     "is no Bundle of deletions, so what is gone at the server cannot be told.",
                     "Ask those who run the server.",
-                ) from None
+                )
+            yield from gone
+
+
+def _gone(line: bytes) -> list[tuple[str, str]] | None:
+    try:
+        return list(_deleted(msgspec.json.decode(line)))
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _deleted(bundle: Any) -> Iterator[tuple[str, str]]:
@@ -80,7 +90,12 @@ def _words(value: Any) -> set[str]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                yield number, line
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, line
+    except (OSError, EOFError, zlib.error):
+        raise BatchError(
+            path, "cannot be read to its end.", "Give another folder, and export anew."
+        ) from None

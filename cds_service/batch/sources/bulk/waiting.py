@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from math import isnan
 from typing import Final
 
 import httpx
@@ -24,12 +25,15 @@ def _asked(headers: httpx.Headers, now: datetime) -> float | None:
     """Retry-After in seconds, or as a date by the server's own clock where it says what that is."""
     stated = headers.get("retry-after", "").strip()
     try:
-        return float(stated)
+        seconds = float(stated)
     except ValueError:
-        until = _moment(stated)
-    if until is None:
-        return None
-    return (until - (_moment(headers.get("date", "")) or now)).total_seconds()
+        return _until(stated, headers.get("date", ""), now)
+    return None if isnan(seconds) else seconds
+
+
+def _until(date: str, its_now: str, now: datetime) -> float | None:
+    until = _moment(date)
+    return (until - (_moment(its_now) or now)).total_seconds() if until else None
 
 
 def _moment(text: str) -> datetime | None:
