@@ -24,7 +24,7 @@ async def arrive(address: str, folder: Path, keys: Path) -> None:
             address, folder=folder, http=http, clock=system_clock, tokens=tokens
         )
     lines = b"".join(sorted(line for path in arrived.files for line in path.open("rb")))
-    print(len(arrived.files), arrived.deleted, sha256(lines).hexdigest())
+    sys.stdout.write(f"{len(arrived.files)} {arrived.deleted} {sha256(lines).hexdigest()}")
 
 
 asyncio.run(arrive(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))

@@ -21,8 +21,12 @@ from tests.batch.exporting import Exporting, Time
 from tests.batch.test_bulk_happy import everything, resources
 
 
-async def test_no_token_where_files_require_none(export: Exporting, server: FakeBulk) -> None:
+@pytest.mark.parametrize("false", [False, "false"])
+async def test_no_token_where_files_require_none(
+    export: Exporting, server: FakeBulk, false: object
+) -> None:
     server.faults.requires_token = False
+    server.faults.manifest = lambda stated: stated | {"requiresAccessToken": false}
     arrived = await export.arrive()
     assert resources(arrived.files) == everything(server)
     assert {each.token for each in server.at("file")} == {None}

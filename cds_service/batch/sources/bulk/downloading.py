@@ -7,10 +7,9 @@ fetched again from its start.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
@@ -37,83 +36,90 @@ class _BrokenError(Exception):
         self.why, self.headers = why, headers or httpx.Headers()
 
 
-async def download(
-    around: Surroundings,
-    store: Store,
-    state: State,
-    *,
-    at_once: int,
-    on_short: Callable[[int], None],
-) -> None:
-    """Every file that is not here yet. `on_short` is told of one that lacks lines. Raises JobGoneError
-    or BatchError."""
-    todo = list(enumerate(state.stems()))
-    waiting = iter([each for each in todo if store.found(each[1][1]) is None])
-    done = sum(store.found(stem) is not None for _, (_, stem) in todo)
+class Receiving:
+    """The download of one job's files. `on_short` is told the number of a file that lacks lines."""
 
-    async def work() -> None:
-        nonlocal done
-        for number, (remote, stem) in waiting:
-            around.progress.say("Receiving files", done, len(todo))
-            await _fetched(around, store.folder, remote, stem, partial(on_short, number))
-            done += 1
-            around.progress.say("Receiving files", done, len(todo))
+    def __init__(
+        self, around: Surroundings, store: Store, state: State, on_short: Callable[[int], None]
+    ) -> None:
+        self._around, self._store, self._on_short = around, store, on_short
+        listed = list(enumerate(state.stems()))
+        self._todo = [each for each in listed if store.found(each[1][1]) is None]
+        self._total, self._done, self._bytes = len(listed), len(listed) - len(self._todo), 0
 
-    await _together(work, at_once)
-
-
-async def _together(work: Callable[[], Coroutine[Any, Any, None]], at_once: int) -> None:
-    """The first that fails ends the others, and is what is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(at_once):
-                group.create_task(work())
-    except BaseExceptionGroup as failed:
-        raise failed.exceptions[0] from None
-
-
-async def _fetched(
-    around: Surroundings,
-    folder: Path,
-    remote: RemoteFile,
-    stem: str,
-    on_short: Callable[[], None],
-) -> None:
-    """Fetch one file. One that is short of what the manifest counts, time and again, is reported
-    before it gets its name."""
-    draft, why = folder / f".{stem}.part", ""
-    for attempt in range(TRIES):
+    async def all_files(self, at_once: int) -> None:
+        """Every file that is not here yet. The first that fails ends the others, and is what is
+        raised: JobGoneError or BatchError."""
+        waiting = iter(self._todo)
         try:
-            suffix, lines = await _streamed(around, remote, draft)
-            short = suffix == ".ndjson" and remote.count is not None and lines < remote.count
-            if short and attempt + 1 == TRIES:
-                on_short()
-            if not short or attempt + 1 == TRIES:
-                _place(draft, folder / f"{stem}{suffix}")
-                return
-            broken = _BrokenError("fewer lines than the manifest says")
-        except _BrokenError as failed:
-            broken = failed
-        finally:
-            draft.unlink(missing_ok=True)
-        why = broken.why
-        await around.wait(broken.headers, attempt)
-    raise BatchError(
-        plain(remote.url), f"cannot be received ({why}).", "Check the server; start again to go on."
-    )
+            async with asyncio.TaskGroup() as group:
+                for _ in range(at_once):
+                    group.create_task(self._work(waiting))
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
 
+    async def _work(self, waiting: Iterator[tuple[int, tuple[RemoteFile, str]]]) -> None:
+        for number, (remote, stem) in waiting:
+            self._say()
+            await self._fetch(number, remote, stem)
+            self._done += 1
+            self._say()
 
-async def _streamed(around: Surroundings, remote: RemoteFile, draft: Path) -> tuple[str, int]:
-    """Ending of the name and number of lines of what came."""
-    try:
-        async with around.sender.stream(
-            "GET", remote.url, headers=_ACCEPT, authorized=remote.authorized
-        ) as answer:
-            if answer.status_code != 200:
-                await _refuse(answer, remote)
-            return await _write(answer.aiter_bytes(), draft)
-    except (httpx.HTTPError, httpx.InvalidURL) as wrong:
-        raise _BrokenError(type(wrong).__name__) from None
+    def _say(self) -> None:
+        said = f"Receiving files, {self._bytes / 1e6:.0f} MB"
+        self._around.progress.say(said, self._done, self._total)
+
+    async def _fetch(self, number: int, remote: RemoteFile, stem: str) -> None:
+        """One that is short of what the manifest counts, time and again, is reported before it gets
+        its name."""
+        draft, why = self._store.folder / f".{stem}.part", ""
+        for attempt in range(TRIES):
+            try:
+                suffix, lines = await self._streamed(remote, draft)
+                short = suffix == ".ndjson" and remote.count is not None and lines < remote.count
+                if short and attempt + 1 == TRIES:
+                    self._on_short(number)
+                if not short or attempt + 1 == TRIES:
+                    _place(draft, self._store.folder / f"{stem}{suffix}")
+                    return
+                broken = _BrokenError("fewer lines than the manifest says")
+            except _BrokenError as failed:
+                broken = failed
+            finally:
+                draft.unlink(missing_ok=True)
+            why = broken.why
+            await self._around.wait(broken.headers, attempt)
+        again = "Check the server; start again to go on."
+        raise BatchError(plain(remote.url), f"cannot be received ({why}).", again)
+
+    async def _streamed(self, remote: RemoteFile, draft: Path) -> tuple[str, int]:
+        """Ending of the name and number of lines of what came."""
+        try:
+            async with self._around.sender.stream(
+                "GET", remote.url, headers=_ACCEPT, authorized=remote.authorized
+            ) as answer:
+                if answer.status_code != 200:
+                    await _refuse(answer, remote)
+                return await self._write(answer.aiter_bytes(), draft)
+        except (httpx.HTTPError, httpx.InvalidURL) as wrong:
+            raise _BrokenError(type(wrong).__name__) from None
+
+    async def _write(self, chunks: AsyncIterator[bytes], draft: Path) -> tuple[str, int]:
+        head, lines, last = b"", 0, b"\n"
+        try:
+            with draft.open("wb") as file:
+                async for chunk in chunks:
+                    head = head or chunk[:2]
+                    lines += chunk.count(b"\n")
+                    last = chunk[-1:] or last
+                    file.write(chunk)
+                    self._bytes += len(chunk)
+                    self._say()
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as wrong:
+            raise disk_error(draft.parent, wrong) from None
+        return (".ndjson.gz" if head == _GZIP else ".ndjson"), lines + (last != b"\n")
 
 
 async def _refuse(answer: httpx.Response, remote: RemoteFile) -> None:
@@ -132,22 +138,6 @@ async def _refuse(answer: httpx.Response, remote: RemoteFile) -> None:
         f"cannot be received: {said.in_words()}.",
         "Check at the server what the registration of the app allows.",
     )
-
-
-async def _write(chunks: AsyncIterator[bytes], draft: Path) -> tuple[str, int]:
-    head, lines, last = b"", 0, b"\n"
-    try:
-        with draft.open("wb") as file:
-            async for chunk in chunks:
-                head = head or chunk[:2]
-                lines += chunk.count(b"\n")
-                last = chunk[-1:] or last
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as wrong:
-        raise disk_error(draft.parent, wrong) from None
-    return (".ndjson.gz" if head == _GZIP else ".ndjson"), lines + (last != b"\n")
 
 
 def _place(draft: Path, path: Path) -> None:

@@ -13,11 +13,10 @@ import httpx
 import msgspec
 
 from cds_service.batch.arrived import Arrived
-from cds_service.batch.backend import BackendTokens
 from cds_service.batch.errors import BatchError
 from cds_service.batch.progress import Listener, Silent
 from cds_service.batch.sources.bulk.asking import Asked, export_address, plain
-from cds_service.batch.sources.bulk.downloading import download
+from cds_service.batch.sources.bulk.downloading import Receiving
 from cds_service.batch.sources.bulk.job import (
     JobFailedError,
     JobGoneError,
@@ -28,7 +27,7 @@ from cds_service.batch.sources.bulk.job import (
 )
 from cds_service.batch.sources.bulk.manifest import RemoteFile
 from cds_service.batch.sources.bulk.said import deletions, types_lacking
-from cds_service.batch.sources.bulk.sending import Sender
+from cds_service.batch.sources.bulk.sending import Sender, TokenSource
 from cds_service.batch.sources.bulk.state import State, Store
 from fhir_mapping.resources import KNOWN_TYPES
 
@@ -45,7 +44,7 @@ async def arrive_by_export(
     folder: Path,
     http: httpx.AsyncClient,
     clock: Callable[[], datetime],
-    tokens: BackendTokens | None = None,
+    tokens: TokenSource | None = None,
     types: Collection[str] = TYPES,
     since: datetime | None = None,
     progress: Listener | None = None,
@@ -70,7 +69,7 @@ class _Export:
         around: Surroundings,
         store: Store,
         asked: Asked,
-        tokens: BackendTokens | None,
+        tokens: TokenSource | None,
         at_once: int,
     ) -> None:
         self._around, self._store, self._tokens = around, store, tokens
@@ -97,9 +96,8 @@ class _Export:
             await self._start()
         if self._state.files is None:
             await self._read_manifest()
-        await download(
-            self._around, self._store, self._state, at_once=self._at_once, on_short=self._note_short
-        )
+        receiving = Receiving(self._around, self._store, self._state, self._note_short)
+        await receiving.all_files(self._at_once)
         self._keep(finished=True)
 
     async def _start(self) -> None:

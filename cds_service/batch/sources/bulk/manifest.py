@@ -70,7 +70,8 @@ def _files(stated: Mapping[str, Any], url: str) -> Iterator[RemoteFile]:
 
 def _token(needed: object, address: str, manifest: str) -> bool:
     """Where the manifest does not say, as it must, only the server itself gets the token."""
-    return needed if isinstance(needed, bool) else same_origin(address, manifest)
+    said = {"true": True, "false": False}.get(str(needed).lower())
+    return same_origin(address, manifest) if said is None else said
 
 
 def _next_page(stated: Mapping[str, Any], url: str) -> str | None:

@@ -16,6 +16,7 @@ import msgspec
 
 from cds_service.batch.errors import BatchError
 from cds_service.batch.sources.bulk.asking import checked, plain
+from cds_service.batch.system_scopes import Readable
 from cds_service.errors import FHIR_JSON
 
 LARGEST: Final = 64 * 1024 * 1024
@@ -34,6 +35,9 @@ class TokenSource(Protocol):
 
     async def renewed(self, refused: str) -> str:
         """Another one."""
+
+    async def readable(self) -> Readable:
+        """What it allows to read."""
 
 
 class _Issue(msgspec.Struct, gc=False):
