@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from cds_service.addresses import Resource, Url, listed
+from cds_service.backend_registration import Backend, Toml
 from cds_service.errors import StartRefusedError
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -31,11 +32,7 @@ def _known_zone(name: str) -> str:
         raise ValueError("not a time zone by its IANA name, such as Europe/London") from None
 
 
-class _Toml(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Alert(_Toml):
+class Alert(Toml):
     """From which probability a card of one service warns; at most one of the first three is given."""
 
     threshold: Share | None = Field(None, description="This probability.")
@@ -61,7 +58,7 @@ class Alert(_Toml):
         return self
 
 
-class Api(_Toml):
+class Api(Toml):
     """Who may read assessments (docs/reference/read-api.md): whoever brings a token of this issuer."""
 
     issuer: str = Field(min_length=1, description="`iss` of its access tokens, to the letter.")
@@ -95,7 +92,7 @@ class Api(_Toml):
         return self
 
 
-class Smart(_Toml):
+class Smart(Toml):
     """How the SMART app is registered with the authorization server of the tenant's FHIR servers."""
 
     client_id: str = Field(min_length=1, description="Client id that the app was registered with.")
@@ -126,22 +123,7 @@ class Smart(_Toml):
         return self
 
 
-class Backend(_Toml):
-    """How batch is registered as a backend service (SMART Backend Services) at the tenant's FHIR
-    servers. It signs with `READMIT_APP_KEYS`."""
-
-    client_id: str = Field(min_length=1, description="Client id that batch was registered with.")
-    algorithm: Literal["RS384", "ES384"] = Field(
-        "ES384", description="What it signs its requests for tokens with."
-    )
-    token_url: Resource | None = Field(
-        None,
-        description="Address that tokens are asked from, for a FHIR server that does not state it in"
-        " `.well-known/smart-configuration`; unset: what it states there.",
-    )
-
-
-class Tenant(_Toml):
+class Tenant(Toml):
     """One trusted client and its choices. `jku` None: its keys are in the file `jwks`."""
 
     name: Name = Field(

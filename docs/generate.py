@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic_core import to_jsonable_python
 
+from cds_service.backend_registration import Backend
 from cds_service.hooks.call import HOOKS
 from cds_service.metrics import REGISTRY
 from cds_service.settings import Settings
@@ -22,7 +23,7 @@ from cds_service.storage.tables import (
     SmartSessionRow,
     SpentTokenRow,
 )
-from cds_service.tenants import Alert, Api, Backend, Smart, Tenant
+from cds_service.tenants import Alert, Api, Smart, Tenant
 from docs import reading_page, smart_pages, trust_pages
 from docs.cards_page import cards_body
 from docs.training_page import training_body

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from cds_service.backend_registration import Backend
 from cds_service.settings import Settings
-from cds_service.tenants import Alert, Api, Backend, Smart, Tenant
+from cds_service.tenants import Alert, Api, Smart, Tenant
 from cds_service.trust.refusals import REFUSALS
 
 EXAMPLE = Path(__file__).parents[1] / "configs" / "tenants.toml"

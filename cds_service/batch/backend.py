@@ -45,6 +45,7 @@ class Registered:
     algorithm: str
     key: Key
     token_url: str | None = None
+    scope: str | None = None
     key_set: str | None = None
 
 
@@ -66,7 +67,9 @@ def registered(tenant: Tenant, keys: AppKeys, *, key_set: str | None = None) -> 
             f"[tenant.backend] needs READMIT_APP_KEYS with a key for {backend.algorithm};",
             "`readmit new-app-keys` makes them.",
         )
-    return Registered(backend.client_id, backend.algorithm, key, backend.token_url, key_set)
+    return Registered(
+        backend.client_id, backend.algorithm, key, backend.token_url, backend.scope, key_set
+    )
 
 
 class BackendTokens:
@@ -114,7 +117,8 @@ class BackendTokens:
     async def _mint(self) -> Tokens:
         if self._endpoint is None:
             self._endpoint = await self._discovered()
-        scope = asked_for(self._reads, self._writes, v1=self._endpoint.v1)
+        own = asked_for(self._reads, self._writes, v1=self._endpoint.v1)
+        scope = self._registered.scope or own
         said = await self._asked(self._endpoint, scope)
         now = self._clock()
         try:
@@ -232,7 +236,7 @@ _REFUSALS: Final[Mapping[str, str]] = {
     "unauthorized_client": "Check at the server that the registration has not expired and allows"
     " backend services (client_credentials).",
     "invalid_scope": "Register the app there for reading with system/ scopes the types that are"
-    " asked for.",
+    " asked for, or set `scope` of [tenant.backend] to what it is registered for.",
     "access_denied": "Check at the server what the registration allows.",
     "invalid_grant": "Check that the clock of this machine is right, and the key that is registered.",
     "invalid_request": "Check `algorithm` of [tenant.backend] and the clock of this machine.",

@@ -7,12 +7,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cds_service.backend_registration import Backend
 from cds_service.batch.backend import BackendTokens, registered
 from cds_service.batch.errors import BatchError
 from cds_service.batch.system_scopes import asked_for, only_v1, readable
 from cds_service.fhir_server import outgoing_client
 from cds_service.smart.app_keys import AppKeys
-from cds_service.tenants import Backend, Tenant
+from cds_service.tenants import Tenant
 from tests.batch.bulk_server.faults import Canned
 from tests.batch.bulk_server.state import FakeBulk
 from tests.batch.exporting import CLIENT_ID, Exporting, Time, registration
@@ -31,6 +32,14 @@ async def test_no_more_is_asked_for_than_is_read(export: Exporting, server: Fake
     await export.arrive(types=("Patient", "Encounter"))
     (asked,) = server.at("token")
     assert "scope=system%2FPatient.rs%20system%2FEncounter.rs&" in asked.body.replace("+", "%20")
+
+
+async def test_a_scope_that_the_site_states_is_asked_for(
+    export: Exporting, server: FakeBulk
+) -> None:
+    export.registered = registration(server, scope="system/*.rs")
+    await export.arrive()
+    assert "scope=system%2F%2A.rs&" in server.at("token")[0].body
 
 
 async def test_a_server_of_smart_1_is_asked_in_its_words(

@@ -162,7 +162,8 @@ _REMEDIES: Final = {
     400: "The server takes none of the ways in which it was asked; ask those who run it which types"
     " it exports.",
     401: "The server asks for a token: give the tenant a [tenant.backend].",
-    403: "Check at the server that the registration allows exports and the types asked for.",
+    403: "Check at the server that the registration allows exports and the types asked for. Where it"
+    " wants a wildcard, set `scope` of [tenant.backend] to system/*.rs.",
     404: "Check the address: it has to be a FHIR server with $export, and the Group has to exist.",
     200: "The server did not start an export of its own; check that it has $export.",
 }
