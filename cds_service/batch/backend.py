@@ -7,7 +7,7 @@ assertion with a `jti` of its own. Tokens live in memory alone.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -43,7 +43,7 @@ class Registered:
 
     client_id: str
     algorithm: str
-    key: Key
+    key: Key = field(repr=False)
     token_url: str | None = None
     scope: str | None = None
     key_set: str | None = None

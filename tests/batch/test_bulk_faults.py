@@ -81,8 +81,15 @@ async def test_a_server_that_is_busy_is_waited_for(export: Exporting, server: Fa
 
 @pytest.mark.parametrize(
     "passing",
-    [TRANSIENT, Canned(500, outcome("timeout")), Canned(502, "<html>"), Canned(200, "<html>")],
-    ids=["transient", "timeout", "a proxy's page", "no manifest"],
+    [
+        TRANSIENT,
+        Canned(500, outcome("timeout")),
+        Canned(502, "<html>"),
+        Canned(200, "<html>"),
+        Canned(200, ["nothing"]),
+        Canned(200, {"resourceType": "Bundle"}),
+    ],
+    ids=["transient", "timeout", "a proxy's page", "no JSON", "no object", "no manifest"],
 )
 async def test_a_poll_that_fails_is_no_job_that_failed(
     export: Exporting, server: FakeBulk, passing: Canned
@@ -148,6 +155,34 @@ async def test_a_kick_off_that_fails_in_passing(
     server.faults.instead["kick-off"] = [Canned(status, "", {"retry-after": "30"})] * 2
     assert len((await export.arrive()).files) == 4
     assert export.time.pauses[:2] == [30, 30]
+
+
+class Away(httpx.AsyncBaseTransport):
+    def __init__(self, why: Exception) -> None:
+        self._why = why
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        raise self._why
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        (httpx.ConnectError("All connection attempts failed"), "ConnectError"),
+        (httpx.ReadTimeout("PHI"), "ReadTimeout"),
+        (
+            httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"),
+            "its certificate is not trusted",
+        ),
+    ],
+)
+async def test_a_server_that_never_answers_is_given_up_within_seconds(
+    export: Exporting, why: Exception, words: str
+) -> None:
+    export.transport, export.registered = Away(why), None
+    with pytest.raises(BatchError, match=rf"failed 4 times in a row, .*no answer \({words}\)"):
+        await export.arrive()
+    assert sum(export.time.pauses) < 10
 
 
 async def test_a_kick_off_that_fails_without_end(export: Exporting, server: FakeBulk) -> None:

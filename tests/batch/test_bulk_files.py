@@ -110,9 +110,24 @@ async def test_a_file_that_breaks_off_is_fetched_again(export: Exporting, server
     assert not list(export.folder.glob(".*"))
 
 
+async def test_a_page_in_place_of_a_file(export: Exporting, server: FakeBulk) -> None:
+    server.faults.instead["file"] = [Canned(200, "<html>", {"content-type": "text/html"})]
+    assert resources((await export.arrive()).files) == everything(server)
+
+
+async def test_a_refusal_without_end_is_not_read_to_its_end(
+    export: Exporting, server: FakeBulk
+) -> None:
+    server.faults.always["file"] = Canned(418, "x" * MEBIBYTE)
+    with pytest.raises(BatchError, match="cannot be received: status 418"):
+        await export.arrive()
+
+
 async def test_a_file_that_always_breaks_off(export: Exporting, server: FakeBulk) -> None:
     server.faults.break_off = 1000
-    with pytest.raises(BatchError, match=r"cannot be received \(RemoteProtocolError\)"):
+    with pytest.raises(
+        BatchError, match=r"cannot be received \(no answer \(RemoteProtocolError\)\)"
+    ):
         await export.arrive()
     assert not list(export.folder.glob("output-*"))
     assert not list(export.folder.glob(".*"))

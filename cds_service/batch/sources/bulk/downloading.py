@@ -100,9 +100,11 @@ class Receiving:
             ) as answer:
                 if answer.status_code != 200:
                     await _refuse(answer, remote)
+                if answer.headers.get("content-type", "").startswith("text/html"):
+                    raise _BrokenError("a page came in its place")
                 return await self._write(answer.aiter_bytes(), draft)
         except (httpx.HTTPError, httpx.InvalidURL) as wrong:
-            raise _BrokenError(type(wrong).__name__) from None
+            raise _BrokenError(Answer.none(wrong).in_words()) from None
 
     async def _write(self, chunks: AsyncIterator[bytes], draft: Path) -> tuple[str, int]:
         head, lines, last = b"", 0, b"\n"

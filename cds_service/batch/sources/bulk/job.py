@@ -16,6 +16,7 @@ from cds_service.batch.sources.bulk.waiting import wait_s
 
 MOST_FAILURES: Final = 10
 """Requests in a row that may fail in passing before the export is given up."""
+_MOST_SILENCES: Final = 4
 _PREFER: Final = {"prefer": "respond-async"}
 _LENIENT: Final = {"prefer": "respond-async, handling=lenient"}
 _PARAMETERS: Final = {"content-type": "application/fhir+json"}
@@ -78,12 +79,17 @@ async def _asked(
 async def _patiently(
     around: Surroundings, method: str, url: str, headers: dict[str, str], content: bytes | None
 ) -> Answer:
+    """A server that has never answered is given up sooner: its address may be wrong."""
+    silent = 0
     for attempt in range(MOST_FAILURES):
         answer = await _tried(around, method, url, headers, content)
-        if answer is not None and (not answer.passes or answer.status in _NO_GET):
+        if not answer.passes or answer.status in _NO_GET:
             return answer
-        await around.wait(answer.headers if answer else httpx.Headers(), attempt)
-    raise _given_up(url, answer)
+        silent += answer.status == 0
+        if silent == _MOST_SILENCES or attempt + 1 == MOST_FAILURES:
+            break
+        await around.wait(answer.headers, attempt)
+    raise _given_up(url, attempt + 1, answer)
 
 
 async def _tried(
@@ -92,12 +98,11 @@ async def _tried(
     url: str,
     headers: dict[str, str] | None = None,
     content: bytes | None = None,
-) -> Answer | None:
-    """None where no whole answer came."""
+) -> Answer:
     try:
         return await around.sender.read(method, url, headers=headers, content=content)
-    except (httpx.HTTPError, httpx.InvalidURL):
-        return None
+    except (httpx.HTTPError, httpx.InvalidURL) as wrong:
+        return Answer.none(wrong)
 
 
 async def manifest(around: Surroundings, url: str) -> Page:
@@ -105,28 +110,24 @@ async def manifest(around: Surroundings, url: str) -> Page:
     failures = attempt = 0
     while True:
         answer = await _tried(around, "GET", url, {"accept": "application/json"})
-        if answer is not None and answer.status == 200:
-            page = read_manifest(answer.body, url)
-            if page is not None:
-                return page
+        page = read_manifest(answer.body, url) if answer.status == 200 else None
+        if page is not None:
+            return page
         failures = 0 if _goes_on(answer, url) else failures + 1
         if failures == MOST_FAILURES:
-            raise _given_up(url, answer)
-        headers = answer.headers if answer is not None else httpx.Headers()
-        around.progress.say(_in_words(headers, attempt))
-        await around.wait(headers, attempt if failures == 0 else failures - 1)
+            raise _given_up(url, failures, answer)
+        around.progress.say(_in_words(answer.headers, attempt))
+        await around.wait(answer.headers, attempt if failures == 0 else failures - 1)
         attempt += 1
 
 
-def _goes_on(answer: Answer | None, url: str) -> bool:
+def _goes_on(answer: Answer, url: str) -> bool:
     """Whether the server works on the job; False where nobody can tell from this answer."""
-    if answer is None or answer.status == 200:
-        return False
     if answer.status in (202, 429):
         return True
     if answer.status in (404, 410):
         raise JobGoneError
-    if answer.passes:
+    if answer.status == 200 or answer.passes:
         return False
     if answer.status in (401, 403):
         raise BatchError(plain(url), f"is closed: {answer.in_words()}.", _remedy(answer.status))
@@ -148,9 +149,8 @@ def _in_words(headers: httpx.Headers, attempt: int) -> str:
     return f"Waiting for the export, asked {attempt + 1} times{said}"
 
 
-def _given_up(url: str, answer: Answer | None) -> BatchError:
-    last = answer.in_words() if answer else "no answer"
-    what = f"failed {MOST_FAILURES} times in a row, last with {last}."
+def _given_up(url: str, times: int, last: Answer) -> BatchError:
+    what = f"failed {times} times in a row, last with {last.in_words()}."
     return BatchError(plain(url), what, "Check the address and the server; start again to go on.")
 
 

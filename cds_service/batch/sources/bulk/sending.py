@@ -9,7 +9,7 @@ own origin. A redirect to another origin is followed without it. What is not htt
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 import httpx
 import msgspec
@@ -51,11 +51,18 @@ class _Outcome(msgspec.Struct, gc=False, rename="camel"):
 
 @dataclass(frozen=True)
 class Answer:
-    """What came, whole."""
+    """What came, whole. Status 0: nothing did; the body then says why, in a word."""
 
     status: int
     headers: httpx.Headers
     body: bytes
+
+    @classmethod
+    def none(cls, wrong: Exception) -> Self:
+        """No whole answer."""
+        untrusted = "CERTIFICATE_VERIFY_FAILED" in str(wrong)
+        why = "its certificate is not trusted" if untrusted else type(wrong).__name__
+        return cls(0, httpx.Headers(), why.encode())
 
     @property
     def codes(self) -> frozenset[str] | None:
@@ -71,13 +78,15 @@ class Answer:
     @property
     def passes(self) -> bool:
         """Whether the same request may be answered later: busy, away, or failing for a moment."""
-        if self.status == 429:
+        if self.status in (0, 429):
             return True
         codes = self.codes
         return self.status >= 500 and (not codes or bool(codes & _PASSING))
 
     def in_words(self) -> str:
         """Status and issue codes, and nothing that a server wrote freely."""
+        if self.status == 0:
+            return f"no answer ({self.body.decode()})"
         known = sorted(each for each in self.codes or () if each.replace("-", "").isalpha())
         return f"status {self.status}" + (f" ({', '.join(known)[:80]})" if known else "")
 
