@@ -181,7 +181,7 @@ async def refused(shell: Operator, asked_for: str) -> None:
 
 
 def test_an_export_holds_no_value_and_no_result(shell: Operator) -> None:
-    shell.sql("UPDATE assessment SET lace_points = 99171799, probability = 0.991717991799")
+    shell.sql("UPDATE assessment SET lace_points = 99171799, probability = 0.99171799")
     exported(shell)
     text = (shell.folder / "audit.ndjson").read_text()
     assert "99171799" not in text
