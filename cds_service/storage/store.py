@@ -57,6 +57,21 @@ class Store:
         async with self.database.writing() as connection:
             return await assessments.add(connection, row, sealed, after=after)
 
+    async def add_assessments(
+        self, found: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+    ) -> int:
+        """Write those of the assessments, each a row and its contents, that are not there yet, in
+        one transaction; none of them shows a card. How many were written."""
+        rows = {row["uuid"]: row for row, _ in found}
+        contents = {row["uuid"]: each for row, each in found}
+        async with self.database.writing() as connection:
+            lacking = rows.keys() - await assessments.known(connection, rows)
+            sealed = {
+                uuid: self.vault.seal(uuid, contents[uuid]) for uuid in rows if uuid in lacking
+            }
+            await assessments.add_unshown(connection, rows, sealed)
+        return len(sealed)
+
     async def shown(
         self,
         tenant: str,

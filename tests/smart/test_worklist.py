@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.answers import Fetched
+from cds_service.cells import harmless
 from cds_service.hooks.task_wording import wording_of
 from cds_service.smart.worklist.days import bounds, day_of
 from cds_service.smart.worklist.listed import Reading, Worklist, worklist
-from cds_service.smart.worklist.spreadsheet import HEAD, as_csv, file_name, harmless
+from cds_service.smart.worklist.spreadsheet import HEAD, as_csv, file_name
 from cds_service.smart.worklist.stays import CHUNK, Stay, queries, stays_in
 from cds_service.storage.listings import StayOfDay
 from tests.service.patients import Json, searchset
