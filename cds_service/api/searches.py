@@ -9,7 +9,7 @@ import base64
 import binascii
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -113,13 +113,11 @@ def _count(given: Parameters, name: str) -> int:
 def _moment(said: str) -> datetime:
     try:
         moment = datetime.fromisoformat(said.replace(" ", "+"))  # a + that was not escaped
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ParameterError(
-            "since", "is no time with its zone.", "Write it as 2026-11-21T08:00:00Z."
-        )
-    return moment
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the first and the last day have times that UTC has not
+        pass
+    raise ParameterError("since", "is no time with its zone.", "Write it as 2026-11-21T08:00:00Z.")
 
 
 def _one(given: Parameters, name: str) -> str | None:

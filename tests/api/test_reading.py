@@ -143,7 +143,10 @@ async def test_a_wrong_parameter_is_named_and_not_repeated(
             assert issue["diagnostics"].removeprefix("_").startswith(where)
 
 
-@pytest.mark.parametrize("since", ["yesterday", "2026-11-21", "2026-11-21T12:00:00"])
+@pytest.mark.parametrize(
+    "since",
+    ["yesterday", "2026-11-21", "2026-11-21T12:00:00", "9999-12-31T23:59:59-14:00"],
+)
 async def test_since_needs_a_time_with_its_zone(
     since: str, north: Hospital, tmp_path: Path
 ) -> None:
