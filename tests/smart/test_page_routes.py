@@ -268,6 +268,12 @@ async def test_a_stay_of_another_patient_is_not_scored(readmit: Readmit, north: 
     assert await rows(readmit, ASSESSMENT) == []
 
 
+async def test_a_stay_that_no_address_can_hold_is_refused(readmit: Readmit, north: FakeEhr) -> None:
+    page = await readmit.session(north)
+    answer = await post(page, "score", stay=" " * 50_000)  # three times as long when escaped
+    assert (answer.status_code, problem(answer)) == (403, "form_refused")
+
+
 @pytest.mark.slow
 async def test_a_denied_scope_is_not_read_and_said(readmit: Readmit, north: FakeEhr) -> None:
     with north.failing(granted=faults.without("Observation")):
