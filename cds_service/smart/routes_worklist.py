@@ -88,7 +88,9 @@ async def _day(session: AppSession, state: ServiceState, day: str, unit: str, na
     zone, tenant = ZoneInfo(session.tenant.zone), session.tenant
     chosen = day_of(day, now=state.clock(), zone=zone)
     since, until = bounds(chosen, zone)
-    stays = await state.store.stays_of(tenant.name, service.id, since=since, until=until)
+    stays = await state.store.stays_of(
+        tenant.name, service.id, fhir_server=session.iss, since=since, until=until
+    )
     bundle = service.assessor.bundle
     listed = worklist(
         stays,

@@ -15,7 +15,7 @@ from cds_service.storage.tables import ASSESSMENT
 
 Row = dict[str, Any]
 SCORED: Final = "scored"
-_STAY: Final = ("tenant", "service_id", "patient_id", "encounter_id")
+_STAY: Final = ("tenant", "service_id", "fhir_server", "patient_id", "encounter_id")
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,21 @@ async def count_of_patient(
 
 
 async def stays_of(
-    connection: AsyncConnection, tenant: str, service_id: str, *, since: datetime, until: datetime
+    connection: AsyncConnection,
+    tenant: str,
+    service_id: str,
+    *,
+    fhir_server: str,
+    since: datetime,
+    until: datetime,
 ) -> list[StayOfDay]:
-    """The stays whose newest assessment was made in [since, until): those with a score first, by
-    probability, then by points; the others as they came."""
+    """The stays of that server whose newest assessment was made in [since, until): those with a
+    score first, by probability, then by points; the others as they came."""
     a = ASSESSMENT.c
     of_day = _last_of_stay(ASSESSMENT.alias()).where(
         a.tenant == tenant,
         a.service_id == service_id,
+        a.fhir_server == fhir_server,  # another server's ids are other people's
         a.encounter_id.is_not(None),
         a.created_at >= since,
         a.created_at < until,

@@ -130,11 +130,14 @@ class Store:
         return Page(shown, total, more)
 
     async def stays_of(
-        self, tenant: str, service_id: str, *, since: datetime, until: datetime
+        self, tenant: str, service_id: str, *, fhir_server: str, since: datetime, until: datetime
     ) -> list[listings.StayOfDay]:
-        """The stays whose newest assessment was made in [since, until), ranked by risk."""
+        """The stays of one of the tenant's FHIR servers whose newest assessment was made in [since,
+        until), ranked by risk."""
         async with self.database.reading() as connection:
-            return await listings.stays_of(connection, tenant, service_id, since=since, until=until)
+            return await listings.stays_of(
+                connection, tenant, service_id, fhir_server=fhir_server, since=since, until=until
+            )
 
     async def add_feedback(
         self, rows: Sequence[Mapping[str, Any]], comments: Mapping[str, str]

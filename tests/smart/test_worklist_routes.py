@@ -34,6 +34,7 @@ async def worklist(
 
 async def stored(readmit: Readmit, **columns: Any) -> None:
     given: dict[str, Any] = {"created_at": NOW, "patient_id": PATIENT, "encounter_id": ENCOUNTER}
+    given["fhir_server"] = readmit.state.smart.servers[0].base
     await add(readmit.state.store, **(given | columns))
 
 
@@ -72,6 +73,17 @@ async def test_the_days_stays_are_ranked_with_names_read_now(
         'attachment; filename="readmit-worklist-2026-11-21.csv"'
     )
     assert "Margaret" in table.text
+
+
+async def test_another_servers_patients_are_on_no_list_of_this_one(
+    tmp_path: Path, north: FakeEhr, clock: Clock
+) -> None:
+    async with worklist(tmp_path, north, clock) as (readmit, page):
+        await stored(readmit, probability=0.42, fhir_server="https://clinic.example/r4")
+        for answer in (await shown(readmit, page), await exported(readmit, page)):
+            assert answer.status_code == 200
+            assert "42 %" not in answer.text
+            assert "Margaret" not in answer.text
 
 
 @pytest.mark.slow
@@ -143,8 +155,7 @@ async def test_another_tenants_stays_are_not_listed(
     tmp_path: Path, north: FakeEhr, clock: Clock
 ) -> None:
     async with worklist(tmp_path, north, clock) as (readmit, page):
-        given: dict[str, Any] = {"created_at": NOW, "patient_id": PATIENT}
-        await add(readmit.state.store, "south", encounter_id=ENCOUNTER, probability=0.42, **given)
+        await stored(readmit, tenant="south", probability=0.42)
         assert "No stay with a score." in (await shown(readmit, page)).text
         assert "42 %" not in (await exported(readmit, page)).text
 
