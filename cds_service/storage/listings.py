@@ -26,37 +26,34 @@ class StayOfDay:
     scored: Row | None
 
 
-async def of_patient(
-    connection: AsyncConnection,
-    tenant: str,
-    patient_id: str,
-    *,
-    since: datetime | None,
-    before: int | None,
-    limit: int,
-) -> list[Stored]:
-    """At most `limit` assessments of the patient with their contents, newest first; `before`: those
-    with a smaller `id` only, which is how a page goes on."""
+def of(
+    tenant: str, patient_id: str, *, fhir_server: str | None, since: datetime | None
+) -> ColumnElement[bool]:
+    """Which assessments are of the patient; of that server and made since then, where that is said."""
     a = ASSESSMENT.c
-    query = WITH_CONTENTS.where(a.tenant == tenant, a.patient_id == patient_id, a.uuid.is_not(None))
+    conditions = [a.tenant == tenant, a.patient_id == patient_id, a.uuid.is_not(None)]
+    if fhir_server is not None:
+        conditions.append(a.fhir_server == fhir_server)
     if since is not None:
-        query = query.where(a.created_at >= since)
+        conditions.append(a.created_at >= since)
+    return and_(*conditions)
+
+
+async def of_patient(
+    connection: AsyncConnection, of: ColumnElement[bool], *, before: int | None, limit: int
+) -> list[Stored]:
+    """At most `limit` of these assessments with their contents, newest first; `before`: those with
+    a smaller `id` only, which is how a page goes on."""
+    query = WITH_CONTENTS.where(of)
     if before is not None:
-        query = query.where(a.id < before)
-    found = await connection.execute(query.order_by(a.id.desc()).limit(limit))
+        query = query.where(ASSESSMENT.c.id < before)
+    found = await connection.execute(query.order_by(ASSESSMENT.c.id.desc()).limit(limit))
     return [as_stored(row) for row in found.mappings()]
 
 
-async def count_of_patient(
-    connection: AsyncConnection, tenant: str, patient_id: str, *, since: datetime | None
-) -> int:
+async def count(connection: AsyncConnection, of: ColumnElement[bool]) -> int:
     """How many there are on all pages."""
-    a = ASSESSMENT.c
-    query = select(func.count()).where(
-        a.tenant == tenant, a.patient_id == patient_id, a.uuid.is_not(None)
-    )
-    if since is not None:
-        query = query.where(a.created_at >= since)
+    query = select(func.count()).select_from(ASSESSMENT).where(of)
     return (await connection.execute(query)).scalar_one()
 
 
