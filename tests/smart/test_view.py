@@ -284,6 +284,8 @@ def test_purged_inputs_are_said_and_the_result_stays() -> None:
     of = purged(stored("oncology"))
     shown = text_of(html(of))
     assert words.PURGED in shown
+    assert words.NOT_KEPT in shown
+    assert words.NOT_LOADED not in shown
     assert f"{whole_percent(of.row['probability'])} unplanned readmission" in shown
     assert "received/" not in html(of)
 
@@ -409,6 +411,17 @@ def test_the_banner_says_whose_page_it_is() -> None:
     assert "born 19" in text_of(html(of, facts))
     assert "born 19" not in text_of(html(of))
     assert "not kept with this assessment" in html(purged(of), facts)
+
+
+def test_the_banner_has_the_name_in_use() -> None:
+    of = stored("margaret-heart-failure")
+    assert of.contents is not None
+    former = {"use": "old", "family": "Formerly"}
+    named = {"name": [former, {"use": "official", "family": "Nowadays"}]}
+    received = {**of.contents.received, f"Patient/{of.row['patient_id']}": named}
+    shown = html(changed(of, {"received": received}), replace(FACTS, needs_banner=True))
+    assert "Nowadays" in shown
+    assert "Formerly" not in shown
 
 
 def test_another_patients_name_is_never_in_the_banner() -> None:
