@@ -233,6 +233,21 @@ def test_five_are_listed_and_no_derived_one() -> None:
     assert not {feature.label for feature in CATALOGUE if feature.derived} & {*rows}
 
 
+@pytest.mark.parametrize(
+    ("name", "never"),
+    [
+        ("elective-knee", ("arrival_transport", "triage_acuity")),
+        ("in-progress", ("discharge_location",)),
+    ],
+)
+def test_what_no_record_could_say_moves_nothing(name: str, never: tuple[str, ...]) -> None:
+    shown = text_of(html(stored(name, fixed_assessor(SCORE))))
+    moved = re.findall(r"^(.+?) \| \| 12.0 % to 33.5 %$", shown, re.M)
+    for label in (CATALOGUE[each].label for each in never):
+        assert f"{label} | {words.WHY_MISSING['not_yet']}" in shown
+        assert label not in moved
+
+
 def test_what_was_not_read_is_missing_for_that_reason() -> None:
     request = example("margaret-heart-failure")
     del request["prefetch"]["coverages"]
