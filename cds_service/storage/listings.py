@@ -66,14 +66,15 @@ async def stays_of(
     since: datetime,
     until: datetime,
 ) -> list[StayOfDay]:
-    """The stays of that server whose newest assessment was made in [since, until): those with a
-    score first, by probability, then by points; the others as they came."""
+    """The stays of that server whose newest assessment was made in [since, until), and not silently:
+    those with a score first, by probability, then by points; the others as they came."""
     a = ASSESSMENT.c
     of_day = _last_of_stay(ASSESSMENT.alias()).where(
         a.tenant == tenant,
         a.service_id == service_id,
         a.fhir_server == fhir_server,  # another server's ids are other people's
         a.encounter_id.is_not(None),
+        a.silent.is_not(True),
         a.created_at >= since,
         a.created_at < until,
     )
@@ -97,7 +98,8 @@ def _scored_before(of_day: Select[Any]) -> Select[Any]:
     without = of_day.where(ASSESSMENT.c.outcome != SCORED).subquery()
     same = (without.c[name] == ASSESSMENT.c[name] for name in _STAY)
     last = _last_of_stay(later, later.c.outcome == SCORED)
-    return last.where(ASSESSMENT.c.outcome == SCORED).join(without, and_(*same))
+    shown = (ASSESSMENT.c.outcome == SCORED, ASSESSMENT.c.silent.is_not(True))
+    return last.where(*shown).join(without, and_(*same))
 
 
 def _of_day(newest: RowMapping, scored: RowMapping | None) -> StayOfDay:

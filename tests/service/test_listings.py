@@ -119,3 +119,12 @@ async def test_another_servers_later_assessment_takes_no_stay_off_the_list(store
     await add(store, fhir_server="https://clinic.example/r4", created_at=START + DAY, **stay)
     (found,) = await stays(store)
     assert found.newest["uuid"] == ours["uuid"]
+
+
+async def test_what_was_made_silently_is_on_no_list(store: Store) -> None:
+    stay: dict[str, Any] = {"patient_id": "p", "encounter_id": "e"}
+    await add(store, created_at=START, silent=True, first_showing=False, **stay)
+    assert await stays(store) == []
+    await add(store, created_at=START, first_showing=False, **stay, **UNSCORED)
+    (found,) = await stays(store)
+    assert found.scored is None

@@ -303,6 +303,19 @@ async def test_a_silent_site_shows_no_number_anywhere(
             assert "%" not in html
 
 
+async def test_what_was_made_silently_is_not_shown_afterwards(
+    readmit: Readmit, north: FakeEhr
+) -> None:
+    page = await readmit.session(north)
+    name = await scored(page)
+    async with readmit.state.store.database.writing() as connection:
+        await connection.execute(ASSESSMENT.update().values(silent=True))
+    assert "No assessment yet" in (await shown(page)).text
+    answer = await readmit_get(page, f"?assessment={name}")
+    assert (answer.status_code, problem(answer)) == (403, "view_refused")
+    assert (await rows(readmit, REFUSED_VIEW))[-1]["reason"] == "made_silently"
+
+
 @pytest.mark.slow
 async def test_purged_inputs_are_said(readmit: Readmit, north: FakeEhr) -> None:
     page = await readmit.session(north)
