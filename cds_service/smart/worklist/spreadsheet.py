@@ -1,17 +1,20 @@
 """The list as CSV for a spreadsheet, in which no cell becomes a formula. Pure.
 
 RFC 4180, in UTF-8 with a mark at its start, without which spreadsheets take it for another encoding. A
-cell whose text could be taken for a formula gets an apostrophe before it (OWASP, CSV Injection).
+cell whose text could be taken for a formula gets an apostrophe before it (OWASP, CSV Injection); so does
+the rest of a text after a semicolon, at which spreadsheets of some countries begin another cell.
 """
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from datetime import date
 
 from cds_service.smart.worklist.listed import Entry, Worklist
 
 _FORMULA = frozenset("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - full-width signs count in some locales
+_ANOTHER_CELL = re.compile(r"""(;["'\s]*)(?=[=+\-@＝＋－＠])""")  # noqa: RUF001
 HEAD = (
     "rank", "within capacity", "name", "born", "patient id", "stay id", "unit", "bed", "state",
     "estimated risk", "point scores", "card warned", "assessed at", "remark",
@@ -20,7 +23,8 @@ HEAD = (
 
 def harmless(text: str) -> str:
     """The text as a cell that no spreadsheet evaluates."""
-    return f"'{text}" if text[:1] in _FORMULA or text.strip()[:1] in _FORMULA else text
+    cells = _ANOTHER_CELL.sub(r"\1'", text)
+    return f"'{cells}" if text[:1] in _FORMULA or text.strip()[:1] in _FORMULA else cells
 
 
 def as_csv(listed: Worklist) -> bytes:
