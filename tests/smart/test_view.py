@@ -317,6 +317,12 @@ def test_a_stay_that_was_not_scored_says_why_and_that_it_is_no_low_risk() -> Non
     assert "What moves this estimate" not in shown
 
 
+def test_a_reason_of_a_service_that_is_gone_is_said_by_its_code() -> None:
+    shown = text_of(html(purged(changed(gone(stored("newborn")), reason="of_another_service"))))
+    assert "Readmission risk not scored: of_another_service" in shown
+    assert "This is not a low risk." in shown
+
+
 def test_a_bundle_of_points_gives_points_and_no_percent() -> None:
     of = stored("margaret-heart-failure", assessor("lace-hospital"))
     shown = text_of(html(of))
