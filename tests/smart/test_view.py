@@ -4,6 +4,7 @@ import html as escaping
 import re
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from cds_service.assessment import Scored, coverage_of
 from cds_service.hooks.estimate import shown_value
 from cds_service.hooks.override_reasons import OVERRIDE_REASONS
 from cds_service.hooks.wording import whole_percent
+from cds_service.settings import READMISSION
+from cds_service.smart.routes_page import stored_of
 from cds_service.smart.view import words
 from cds_service.smart.view.page import STATIC, Facts, PageView, model_card, page, received
 from cds_service.smart.view.stored import Stored, printable, received_at
@@ -339,6 +342,15 @@ def test_the_second_task_has_its_own_words() -> None:
     assert "This ED visit" in shown
     assert "eadmission" not in shown.replace("Readmit", "")
     assert words.MAY_CHANGE not in shown
+
+
+def test_the_page_of_a_service_that_is_gone_keeps_to_its_own_task() -> None:
+    other = SimpleNamespace(of=lambda _tenant: assessor())
+    state: Any = SimpleNamespace(services={READMISSION: other})
+    session: Any = SimpleNamespace(tenant=None)
+    of = stored_of(critical().kept, session, state)
+    assert (of.task, of.assessor) == ("critical_outcome", None)
+    assert "eadmission" not in text_of(html(of)).replace("Readmit", "")
 
 
 def test_a_silent_site_sees_no_result_at_all() -> None:
