@@ -140,7 +140,8 @@ async def _target(
     name: str, folder: RunFolder, job: Job, settings: Settings, held: AsyncExitStack
 ) -> Target:
     if name == _DATABASE:
-        return DatabaseTarget(await held.enter_async_context(opened(settings)))
+        store = await held.enter_async_context(opened(settings))
+        return DatabaseTarget(store, job.assessor.scorer)
     file = Path(name)
     if file.suffix in (".csv", ".parquet"):
         return TableTarget(file, folder)

@@ -49,19 +49,18 @@ async def known(connection: AsyncConnection, uuids: Collection[str]) -> set[str]
 
 
 async def add_unshown(
-    connection: AsyncConnection, rows: Mapping[str, Mapping[str, Any]], sealed: Mapping[str, Sealed]
+    connection: AsyncConnection, rows: Sequence[Mapping[str, Any]], sealed: Mapping[str, Sealed]
 ) -> None:
-    """Write those of the rows, of one tenant, that have sealed contents here; they show no card."""
+    """Write rows of one tenant that show no card, with their contents and links."""
     digests: dict[str, str] = {}
-    for uuid, each in sealed.items():
-        row = rows[uuid]
-        statement = insert(ASSESSMENT).values({**row, "contents_digest": each.digest})
+    for row in rows:
+        uuid, contents = row["uuid"], sealed[row["uuid"]]
+        statement = insert(ASSESSMENT).values({**row, "contents_digest": contents.digest})
         stored = await connection.execute(statement.returning(*ASSESSMENT.c))
         digests[uuid] = digest_of(dict(stored.mappings().one()))
-        await keep(connection, uuid, row["tenant"], row["created_at"], sealed=each)
-    if digests:
-        first = rows[next(iter(digests))]
-        await add_links(connection, first["tenant"], "assessed", digests, at=first["created_at"])
+        await keep(connection, uuid, row["tenant"], row["created_at"], sealed=contents)
+    for row in rows[:1]:
+        await add_links(connection, row["tenant"], "assessed", digests, at=row["created_at"])
 
 
 def _portions(uuids: Sequence[str]) -> Iterator[Sequence[str]]:

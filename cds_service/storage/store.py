@@ -57,20 +57,22 @@ class Store:
         async with self.database.writing() as connection:
             return await assessments.add(connection, row, sealed, after=after)
 
+    async def lacking(self, uuids: Collection[str]) -> set[str]:
+        """Those of the ids under which no assessment is stored."""
+        async with self.database.reading() as connection:
+            return {*uuids} - await assessments.known(connection, uuids)
+
     async def add_assessments(
-        self, found: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+        self, rows: Collection[Mapping[str, Any]], contents: Mapping[str, Mapping[str, Any]]
     ) -> int:
-        """Write those of the assessments, each a row and its contents, that are not there yet, in
-        one transaction; none of them shows a card. How many were written."""
-        rows = {row["uuid"]: row for row, _ in found}
-        contents = {row["uuid"]: each for row, each in found}
+        """Write those of the rows, of one tenant, that are not there yet, each with its contents by
+        id, in one transaction; none of them shows a card. How many were written."""
+        sealed = {row["uuid"]: self.vault.seal(row["uuid"], contents[row["uuid"]]) for row in rows}
         async with self.database.writing() as connection:
-            lacking = rows.keys() - await assessments.known(connection, rows)
-            sealed = {
-                uuid: self.vault.seal(uuid, contents[uuid]) for uuid in rows if uuid in lacking
-            }
-            await assessments.add_unshown(connection, rows, sealed)
-        return len(sealed)
+            known = await assessments.known(connection, sealed)
+            new = [row for row in rows if row["uuid"] not in known]
+            await assessments.add_unshown(connection, new, sealed)
+        return len(new)
 
     async def shown(
         self,

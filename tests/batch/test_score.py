@@ -22,6 +22,7 @@ from cds_service.batch.targets.database import DatabaseTarget
 from cds_service.batch.targets.risk_assessments import RiskAssessmentTarget
 from cds_service.batch.targets.tables import TableTarget
 from cds_service.batch.targets.target import Target
+from cds_service.recalled import recalled
 from cds_service.records import Gathered
 from cds_service.storage.store import Store
 from cds_service.storage.vault import Vault
@@ -57,6 +58,7 @@ def rows_of(run: RunFolder) -> polars.DataFrame:
     return polars.concat(map(polars.read_parquet, files)).sort("patient_id", "encounter_id")
 
 
+@pytest.mark.slow
 async def test_the_vectors_and_numbers_are_those_of_the_other_ways(
     arrived: Arrived, job: Job, tmp_path: Path, data_dir: Path
 ) -> None:
@@ -115,6 +117,7 @@ class Killing:
             raise Killed
 
 
+@pytest.mark.slow
 async def test_killed_anywhere_nothing_is_lost_and_nothing_is_there_twice(
     arrived: Arrived, job: Job, tmp_path: Path
 ) -> None:
@@ -124,7 +127,10 @@ async def test_killed_anywhere_nothing_is_lost_and_nothing_is_there_twice(
     run = RunFolder(tmp_path / "run")
     choose = random.Random(3)  # noqa: S311 - no secret
     files = [TableTarget(tmp_path / "out.csv", run), TableTarget(tmp_path / "out.parquet", run)]
-    stored = [RiskAssessmentTarget(tmp_path / "out.ndjson", run, job), DatabaseTarget(store)]
+    stored = [
+        RiskAssessmentTarget(tmp_path / "out.ndjson", run, job),
+        DatabaseTarget(store, job.assessor.scorer),
+    ]
     for _ in range(40):
         killing = Killing(choose.randrange(1, 4))
         into = [*files, *stored]
@@ -151,15 +157,40 @@ async def uuids(store: Store, rows: polars.DataFrame) -> list[str]:
     return sorted(found)
 
 
+@pytest.mark.slow
 async def test_a_second_run_writes_nothing_new(arrived: Arrived, job: Job, tmp_path: Path) -> None:
     store = Store(f"sqlite+aiosqlite:///{tmp_path}/test.sqlite", Vault())
     await store.migrate()
     for name in ("first", "second"):
-        run, _ = await scored(arrived, job, tmp_path / name, [DatabaseTarget(store)])
+        run, _ = await scored(
+            arrived, job, tmp_path / name, [DatabaseTarget(store, job.assessor.scorer)]
+        )
         rows = rows_of(run)
         assert await uuids(store, rows) == sorted(rows["uuid"])
         heads = await store.heads()
         assert [head.number for head in heads] == [len(rows)]
+    await store.close()
+
+
+@pytest.mark.slow
+async def test_what_is_stored_is_what_a_hook_would_have_stored(
+    arrived: Arrived, job: Job, tmp_path: Path
+) -> None:
+    """With contributions and the resources that the values rest on, for the page."""
+    store = Store(f"sqlite+aiosqlite:///{tmp_path}/test.sqlite", Vault())
+    await store.migrate()
+    run, _ = await scored(
+        arrived, job, tmp_path / "run", [DatabaseTarget(store, job.assessor.scorer)]
+    )
+    row = rows_of(run).filter(polars.col("outcome") == "scored").row(0, named=True)
+    shown = await store.assessment("dev", row["uuid"])
+    assert shown is not None
+    assert (shown.row["hook"], shown.row["card_uuid"]) == ("batch", None)
+    contents = recalled(shown.row, shown.contents).contents
+    assert contents is not None
+    assert contents.score == job.assessor.scorer.score(contents.values)
+    assert contents.score.contributions
+    assert {*contents.received} >= {each.reference for each in contents.evidence if each.reference}
     await store.close()
 
 
