@@ -24,9 +24,11 @@ from cds_service.batch.telling import Steps, tell
 from cds_service.dependencies import system_clock
 from cds_service.environment import settings_from
 from cds_service.errors import StartRefusedError
-from cds_service.governance.opening import opened, refusals_said
+from cds_service.governance.opening import refusals_said
 from cds_service.services import offered
 from cds_service.settings import MEBIBYTE, READMISSION, Settings
+from cds_service.storage.store import Store
+from cds_service.storage.vault import Vault
 from cds_service.tenants import Tenant, dev_tenant, load_tenants
 from fhir_mapping.errors import ExportError
 from fhir_mapping.exports import export_files
@@ -140,7 +142,9 @@ async def _target(
     name: str, folder: RunFolder, job: Job, settings: Settings, held: AsyncExitStack
 ) -> Target:
     if name == _DATABASE:
-        store = await held.enter_async_context(opened(settings))
+        store = Store(settings.database, Vault(settings.storage_keys))
+        held.push_async_callback(store.close)
+        await store.migrate()
         return DatabaseTarget(store, job.assessor.scorer)
     file = Path(name)
     if file.suffix in (".csv", ".parquet"):

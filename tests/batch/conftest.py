@@ -1,5 +1,6 @@
 """A tenant's service without the web around it, for batches."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from cds_service.services import Offered, offered
 from cds_service.settings import READMISSION
 from cds_service.tenants import Tenant, dev_tenant
 from tests.conftest import ROOT
+from tests.service.conftest import POSTGRES, SQLITE, execute, postgres  # noqa: F401 - a fixture
 from tests.service.requests import now
+from tests.service.stored import new_uuid
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +28,14 @@ def service(tenant: Tenant) -> Offered:
 @pytest.fixture
 def job(tenant: Tenant, service: Offered, tmp_path: Path) -> Job:
     return Job("a-run", tenant, service, now())
+
+
+@pytest.fixture(params=[SQLITE, POSTGRES])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database for a command, which has a loop of its own."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/test.sqlite"
+    server: str = request.getfixturevalue("postgres")
+    name = f"t{new_uuid().replace('-', '')}"
+    asyncio.run(execute(server, f"CREATE DATABASE {name}"))
+    return server.replace("postgresql:", "postgresql+asyncpg:").replace("/postgres?", f"/{name}?")
