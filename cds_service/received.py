@@ -1,6 +1,6 @@
 """The resources that an assessment rests on, as they were received: kept sealed, shown on the page. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -29,10 +29,15 @@ def received(
 ) -> Received:
     """Each resource that the evidence names, by reference, as the client or the FHIR server sent
     it; the first where it came twice. What is larger than LARGEST is left out."""
-    wanted = references(assessment)
     pages = [*prefetch.values(), *(page for each in fetched.values() for page in each.pages)]
+    return received_among(assessment, (each for page in pages for each in _resources(page)))
+
+
+def received_among(assessment: Assessment, resources: Iterable[msgspec.Raw]) -> Received:
+    """The same, of resources that came by themselves."""
+    wanted = references(assessment)
     found: dict[str, msgspec.Raw] = {}
-    for raw in (each for page in pages for each in _resources(page)):
+    for raw in resources:
         name = _reference(raw)
         if name in wanted and name not in found and memoryview(raw).nbytes <= LARGEST:
             found[name] = raw.copy()  # not with the whole request held in memory

@@ -20,7 +20,8 @@ nobody can. A silent site gives no score out: 403. Under `--dev` whoever is on t
 | `GET /fhir/RiskAssessment/ID` | one |
 | `GET /fhir/metadata` | what the FHIR endpoint can do; needs no token |
 
-`patient` is an id, `Patient/` before it or not, or the whole address on one of the tenant's FHIR servers. A
+`patient` is an id, `Patient/` before it or not, or the whole address on one of the tenant's FHIR servers; where
+there are several, only the address says which patient is meant, and a `patient/` scope allows nothing. A
 page has {USUAL} assessments, {MOST} at most; the link to the next names no patient, and holds for an hour.
 Answers are `Cache-Control: no-store`. No log line, metric or trace of ours holds what was searched for; a
 proxy before the service may write addresses down, which is what `_search` is for.

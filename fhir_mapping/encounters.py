@@ -24,7 +24,7 @@ def visits_of(
     encounters: Iterable[Encounter], locations: Iterable[Location], profile: Profile
 ) -> tuple[Visit, ...]:
     """One Visit per Encounter; locations are found by id or by `system|value` identifier."""
-    known = _by_reference(locations)
+    known = by_reference(locations)
     return tuple(_visit(encounter, known, profile) for encounter in encounters)
 
 
@@ -219,7 +219,8 @@ def _later(first: When | None, second: When | None) -> When | None:
     return max(first, second, key=lambda when: when.latest)
 
 
-def _by_reference(locations: Iterable[Location]) -> Locations:
+def by_reference(locations: Iterable[Location]) -> Locations:
+    """Each Location under every name that a reference may give it: its id, `system|value`."""
     known: dict[str, Location] = {}
     for place in locations:
         known[place.id] = place

@@ -23,6 +23,7 @@ from fhir_mapping.resources import (
     type_of,
 )
 from fhir_mapping.subjects import subject_of
+from fhir_mapping.support import Support
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SUFFIXES = (".ndjson", ".jsonl", ".json", ".ndjson.gz", ".jsonl.gz", ".json.gz")
@@ -55,9 +56,12 @@ class Export:
         return dict.fromkeys(sorted(self.types), "read")
 
     def records(self) -> Iterator[tuple[str, list[AnyResource]]]:
-        """Patient id and resources, in order of the ids; Locations and Medications with each."""
+        """Patient id and resources, in order of the ids, with the Locations and Medications that
+        these refer to."""
+        support = Support(self.shared)
         for patient in sorted(self.patients):
-            yield patient, [*self.patients[patient], *self.shared]
+            record = self.patients[patient]
+            yield patient, [*record, *support.of(record)]
 
     def add(self, raw: bytes | msgspec.Raw) -> None:
         """Decode one resource and put it with its patient."""

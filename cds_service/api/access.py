@@ -59,6 +59,8 @@ class Reader:
             raise denied("scope_missing")
         if self.access.patient is None:
             raise denied("patient_claim_missing")
+        if len(self.tenant.fhir_servers) > 1:  # another person may have the id at another of them
+            raise denied("patient_ambiguous")
         return self.access.patient
 
     def check_search(self, patient_id: str) -> None:

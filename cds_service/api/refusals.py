@@ -24,7 +24,7 @@ Untrusted = Literal[
     "issued_in_future",
     "token_inactive",
 ]
-Denied = Literal["scope_missing", "patient_claim_missing", "other_patient"]
+Denied = Literal["scope_missing", "patient_claim_missing", "patient_ambiguous", "other_patient"]
 
 UNTRUSTED: Mapping[Untrusted, tuple[str, str]] = {
     "token_missing": (
@@ -96,6 +96,11 @@ DENIED: Mapping[Denied, tuple[str, str]] = {
     "patient_claim_missing": (
         "The only scope is a `patient/` one, and the token names no patient in `patient`.",
         "Let the issuer put the patient in context into the token.",
+    ),
+    "patient_ambiguous": (
+        "The only scope is a `patient/` one, and the tenant has several FHIR servers: whose id the"
+        " token's `patient` is, is not known.",
+        "Ask for a `user/` or `system/` scope, and search by the patient's whole address.",
     ),
     "other_patient": (
         "The only scope is a `patient/` one, of another patient than was asked for.",

@@ -141,6 +141,7 @@ async def _page(search: Search, reader: Reader, state: ServiceState) -> Page:
     page = await state.store.page_of_patient(
         reader.tenant.name,
         search.patient_id,
+        fhir_server=search.server,
         since=search.since,
         before=search.before,
         limit=search.limit,
@@ -182,12 +183,11 @@ def _only(action: Action, reader: Reader) -> str | None:
 
 
 def _resource(found: Recalled, reader: Reader, state: ServiceState) -> dict[str, Any]:
-    """References lead to the tenant's FHIR server where it has one; else which it is, is not known."""
+    """References lead to the FHIR server whose ids they have, where it is known."""
     service = state.services.get(found.row["service_id"])
-    servers = reader.tenant.fhir_servers
-    base = f"{servers[0]}/" if len(servers) == 1 else ""
+    server = found.row["fhir_server"] or reader.tenant.server_of(None)
     bundle = service.assessor.bundle if service else None
-    return risk_assessment(found, bundle=bundle, base=base)
+    return risk_assessment(found, bundle=bundle, base=f"{server}/" if server else "")
 
 
 def _fhir_base(state: ServiceState) -> str:

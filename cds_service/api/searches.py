@@ -9,7 +9,7 @@ import base64
 import binascii
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -27,9 +27,11 @@ Parameters = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Search:
-    """`before`: where the page before ended. `limit` 0: only how many there are."""
+    """`server`: whose id that is, None where it was not said. `before`: where the page before ended.
+    `limit` 0: only how many there are."""
 
     patient_id: str
+    server: str | None = None
     since: datetime | None = None
     limit: int = USUAL
     before: int | None = None
@@ -40,7 +42,7 @@ def json_search(given: Parameters, tenant: Tenant) -> Search:
     _check_known(given, ("patient", "since", "count"))
     since = _one(given, "since")
     return Search(
-        _patient(given, tenant),
+        *_patient(given, tenant),
         _moment(since) if since is not None else None,
         max(_count(given, "count"), 1),
     )
@@ -50,12 +52,14 @@ def fhir_search(given: Parameters, tenant: Tenant, *, strict: bool) -> Search:
     """`patient` and `_count`. Raises ParameterError."""
     if strict:
         _check_known(given, ("patient", "_count", "_format"))
-    return Search(_patient(given, tenant), None, _count(given, "_count"))
+    return Search(*_patient(given, tenant), None, _count(given, "_count"))
 
 
 def self_query(search: Search) -> str:
     """The parameters that were understood, as the `self` link of a searchset says them."""
-    return urlencode({"patient": f"Patient/{search.patient_id}", "_count": search.limit}, safe="/")
+    base = f"{search.server}/" if search.server else ""
+    patient = f"{base}Patient/{search.patient_id}"
+    return urlencode({"patient": patient, "_count": search.limit}, safe="/")
 
 
 def sealed_page(search: Search, before: int, tenant: Tenant, *, vault: Vault, now: datetime) -> str:
@@ -86,19 +90,21 @@ def _stale() -> ParameterError:
     return ParameterError(PAGE, "not a page of yours, or over an hour old.", "Search again.")
 
 
-def _patient(given: Parameters, tenant: Tenant) -> str:
-    """The id of `123`, `Patient/123`, or the whole address on a server of the tenant's."""
+def _patient(given: Parameters, tenant: Tenant) -> tuple[str, str | None]:
+    """The id of `123`, `Patient/123`, or the whole address on a server of the tenant's; and which,
+    where there are several."""
     said = _one(given, "patient")
     if not said:
         raise ParameterError("patient", "is needed.", "Name one: patient=123 or Patient/123.")
-    server, _, name = said.rpartition("Patient/")
-    if server and listed(server, tenant.fhir_servers) is None:
+    before, _, name = said.rpartition("Patient/")
+    server = listed(before, tenant.fhir_servers) if before else None
+    if before and server is None:
         raise ParameterError(
             "patient", "names a server that is none of this site's.", "Name the patient by id."
         )
     if not name or "," in name:
         raise ParameterError("patient", "must be one id.", "Search for one patient at a time.")
-    return name
+    return name, server if len(tenant.fhir_servers) > 1 else None
 
 
 def _count(given: Parameters, name: str) -> int:
@@ -113,13 +119,11 @@ def _count(given: Parameters, name: str) -> int:
 def _moment(said: str) -> datetime:
     try:
         moment = datetime.fromisoformat(said.replace(" ", "+"))  # a + that was not escaped
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ParameterError(
-            "since", "is no time with its zone.", "Write it as 2026-11-21T08:00:00Z."
-        )
-    return moment
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the first and the last day have times that UTC has not
+        pass
+    raise ParameterError("since", "is no time with its zone.", "Write it as 2026-11-21T08:00:00Z.")
 
 
 def _one(given: Parameters, name: str) -> str | None:

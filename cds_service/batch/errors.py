@@ -1,10 +1,10 @@
-"""What stops a batch: one sentence that says where, what, and what to do. Commands exit with 2."""
+"""How a batch says that it cannot go on: what was wrong, where, and what to do. No value of a record."""
 
-from cds_service.errors import StartRefusedError
+from cds_service.errors import ServiceError
 
 
-class BatchError(StartRefusedError):
-    """`where` is an address or a file of the user's own; never a patient, a token or a body."""
+class BatchError(ServiceError):
+    """`where` names a file, an address or an option; never a patient."""
 
-    def __init__(self, where: object, what: str, remedy: str) -> None:
+    def __init__(self, where: str, what: str, remedy: str) -> None:
         super().__init__(f"{where}: {what} {remedy}")

@@ -1,10 +1,11 @@
-"""What a batch says while it works: counts and words of ours, on stderr."""
+"""What a source says while it brings data: counts and words of ours."""
 
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cds_service.governance.opening import progress
 
 
 class Listener(Protocol):
@@ -22,17 +23,25 @@ class Silent:
 
 
 class OneLine:
-    """One line of a rich display, which the command starts and ends."""
+    """One line on standard error, whose words change: `with OneLine() as shown`."""
 
-    def __init__(self, shown: Progress) -> None:
-        self._shown, self._line = shown, shown.add_task("", total=None)
+    def __init__(self) -> None:
+        self._progress = progress()
+        self._line = self._progress.add_task("", total=None)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        raised: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
 
     def say(self, what: str, done: int = 0, total: int | None = None) -> None:
         """Draw it."""
-        self._shown.update(self._line, description=escape(what), completed=done, total=total)
-
-
-def columns() -> Progress:
-    """A display for OneLine; `with columns() as shown`."""
-    parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*parts, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
+        line = self._line
+        self._progress.update(line, description=escape(what), completed=done, total=total)

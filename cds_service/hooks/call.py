@@ -44,12 +44,13 @@ _anything = msgspec.json.Decoder(Any)
 
 @dataclass(frozen=True)
 class HookCall:
-    """One call; `smart`: of a user in the SMART app, no hook. `received` is the clock, read once for the call; `size` is the body's, in bytes.
+    """One call; `smart`: of a user in the SMART app, `batch`: of a batch run, neither a hook.
+    `received` is the clock, read once for the call; `size` is the body's, in bytes.
 
     `token` may read at `fhir_server` for this call: no repr shows it, and nothing may keep it.
     """
 
-    hook: Hook | Literal["smart"]
+    hook: Hook | Literal["smart", "batch"]
     hook_instance: str
     user_id: str | None
     patient_id: str

@@ -74,6 +74,12 @@ def showing(
     return _new(card_of(assessment, occasion, found).wire(), found)
 
 
+def unshown(assessment: Assessment, occasion: Occasion) -> Showing:
+    """What nobody is shown, as in a batch. A rule of capacity has nothing to count there: no warning."""
+    rule = occasion.tenant.alert(occasion.service_id)
+    return _nothing(occasion, verdict(assessment, rule, recent=(), at=occasion.at))
+
+
 def _kept(earlier: Shown | None, occasion: Occasion) -> float | None:
     """The threshold that the stay was first held against; of another bundle it is on another scale."""
     if earlier is None or earlier.row["bundle_digest"] != occasion.bundle.digest:

@@ -16,6 +16,7 @@ from cds_service.smart.launch_context import launch_context, same_user
 from cds_service.smart.launching import Begun, Redirected, server_named, shown_to
 from cds_service.smart.problems import SmartProblemError
 from cds_service.smart.reading import UnreadableError
+from cds_service.smart.scopes import lists_stays
 from cds_service.smart.session import Held, new_secret, open_session
 from cds_service.smart.token_endpoint import Given, RefusedError, exchange
 from cds_service.storage.sessions import StoredLaunch
@@ -181,3 +182,5 @@ def _check(server: Server, kept: Held) -> None:
         raise SmartProblemError("identity_unproven", id_token="absent")  # noqa: S106
     if not same_user(kept.fhir_user, server.registration.care_managers, server.base):
         raise SmartProblemError("not_care_manager")
+    if not lists_stays((*kept.granted, *kept.narrowed)):
+        raise SmartProblemError("consent_denied", scope="worklist")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-_LONGEST: Final = 255
+LONGEST_ID: Final = 255
 _ENCOUNTER: Final = re.compile(r"(?:.*/)?Encounter/([A-Za-z0-9.-]{1,64})(?:/_history/.*)?")
 
 
@@ -40,7 +40,7 @@ def same_user(said: str, listed: Iterable[str], iss: str) -> bool:
 
 def _text(said: Mapping[str, Any], name: str) -> str | None:
     value = said.get(name)
-    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST else None
+    return value if isinstance(value, str) and 0 < len(value) <= LONGEST_ID else None
 
 
 def _uuid(value: str | None) -> str | None:

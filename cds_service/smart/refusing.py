@@ -7,7 +7,14 @@ from cds_service.dependencies import ServiceState
 from cds_service.smart.problems import SmartProblemError
 from cds_service.smart.session import AppSession
 
-Reason = Literal["unknown", "other_tenant", "other_patient", "other_encounter", "other_server"]
+Reason = Literal[
+    "unknown",
+    "other_tenant",
+    "other_patient",
+    "other_encounter",
+    "other_server",
+    "made_silently",
+]
 
 
 async def refused_view(

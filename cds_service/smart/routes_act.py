@@ -17,6 +17,7 @@ from cds_service.hooks.override_reasons import OVERRIDE_REASONS
 from cds_service.recalled import Recalled
 from cds_service.smart.forms import Form
 from cds_service.smart.headers import PRIVATE
+from cds_service.smart.launch_context import LONGEST_ID
 from cds_service.smart.problems import SmartProblemError
 from cds_service.smart.scoring_again import call_of, score, service_of
 from cds_service.smart.session import AppSession, PatientSession
@@ -34,7 +35,10 @@ async def score_again(
 ) -> RedirectResponse:
     """A new assessment, from the chart as it is now; the page then shows both."""
     before = await _named(session, state, form)
-    stay = form.get("stay") or (before.row["encounter_id"] if before else session.encounter_id)
+    chosen = form.get("stay", "")
+    if len(chosen) > LONGEST_ID:
+        raise SmartProblemError("form_refused", tenant=session.tenant, form="stay")
+    stay = chosen or (before.row["encounter_id"] if before else session.encounter_id)
     call = await call_of(session, state, stay)
     await score(call, session, state, service_of(state, before), name=assessment_id)
     beside = f"&before={before.row['uuid']}" if before else ""

@@ -13,7 +13,7 @@ from cds_service.smart.session import AppSession, PatientSession
 from cds_service.smart.session_facts import facts_of
 from cds_service.smart.view.page import PageView, model_card, page, received, silent_page
 from cds_service.smart.view.starting import nothing_page, stays_page
-from cds_service.smart.view.stored import Stored, received_at
+from cds_service.smart.view.stored import Stored, received_at, task_of_card
 from cds_service.smart.view.words import answered
 from cds_service.smart.viewing import allowed, seen
 from model.bundle import MODEL_CARD
@@ -84,8 +84,10 @@ def stored_of(found: Recalled, session: AppSession, state: ServiceState) -> Stor
     """An assessment with the assessor that made it, where that is still served."""
     service = service_of(state, found)
     assessor = service.of(session.tenant)
-    same = assessor.bundle.digest == found.row["bundle_digest"]
-    return Stored(found, assessor.bundle.manifest.task, assessor if same else None)
+    if assessor.bundle.digest == found.row["bundle_digest"]:
+        return Stored(found, assessor.bundle.manifest.task, assessor)
+    task = task_of_card(found.contents)  # its service may be gone, and another one stand for it
+    return Stored(found, task or assessor.bundle.manifest.task, None)
 
 
 def drawn(html: str, session: AppSession) -> HTMLResponse:

@@ -19,6 +19,7 @@ from cds_service.smart.access import access_token
 from cds_service.smart.headers import page_headers
 from cds_service.smart.launch_context import same_user
 from cds_service.smart.problems import SmartProblemError
+from cds_service.smart.scopes import lists_stays
 from cds_service.smart.session import AppSession, WorklistSession
 from cds_service.smart.session_facts import facts_of
 from cds_service.smart.view.page import silent_page
@@ -77,10 +78,12 @@ async def worklist_as_csv(
 
 
 def _check_manager(session: AppSession) -> None:
-    """Also while the session lasts: who is taken off the list sees no more."""
+    """Also while the session lasts: who is taken off the list, or loses the access, sees no more."""
     smart, user = session.tenant.smart, session.fhir_user
     if not smart or not user or not same_user(user, smart.care_managers, session.iss):
         raise SmartProblemError("not_care_manager", tenant=session.tenant)
+    if not lists_stays(session.granted | session.narrowed):
+        raise SmartProblemError("consent_denied", tenant=session.tenant, scope="worklist")
 
 
 async def _day(session: AppSession, state: ServiceState, day: str, unit: str, named: str) -> _Day:
@@ -88,7 +91,9 @@ async def _day(session: AppSession, state: ServiceState, day: str, unit: str, na
     zone, tenant = ZoneInfo(session.tenant.zone), session.tenant
     chosen = day_of(day, now=state.clock(), zone=zone)
     since, until = bounds(chosen, zone)
-    stays = await state.store.stays_of(tenant.name, service.id, since=since, until=until)
+    stays = await state.store.stays_of(
+        tenant.name, service.id, fhir_server=session.iss, since=since, until=until
+    )
     bundle = service.assessor.bundle
     listed = worklist(
         stays,

@@ -69,6 +69,11 @@ def granted(scope: str, types: Iterable[str], kind: Kind) -> Granted:
     )
 
 
+def lists_stays(types: Collection[str]) -> bool:
+    """Whether a user who may read these types may see the worklist: it is a list of Encounters."""
+    return "Encounter" in types
+
+
 def _readable(resource_type: str, scopes: Iterable[re.Match[str]], *, narrowed: bool) -> bool:
     about = [each for each in scopes if each[2] in ("*", resource_type)]
     letters = {

@@ -28,7 +28,8 @@ async def seen(session: AppSession, state: ServiceState, asked: str | None) -> S
     named = asked or session.app_context
     if named is not None:
         return Seen(await allowed(session, state, named), rows)
-    newest = next((row for row in reversed(rows) if _same_stay(session, row)), None)
+    shown = (row for row in reversed(rows) if not _hidden(session, row))
+    newest = next((row for row in shown if _same_stay(session, row)), None)
     return Seen(await allowed(session, state, newest["uuid"]) if newest else None, rows)
 
 
@@ -50,8 +51,15 @@ def _wrong(session: AppSession, found: Shown | None, *, card: bool) -> Reason | 
         return "other_server"
     if session.patient_id is None or found.row["patient_id"] != session.patient_id:
         return "other_patient"
+    if _hidden(session, found.row):
+        return "made_silently"
     stays = {found.row["encounter_id"], session.encounter_id} - {None}
     return "other_encounter" if card and len(stays) > 1 else None
+
+
+def _hidden(session: AppSession, row: Mapping[str, Any]) -> bool:
+    """What was made silently stays so when the site no longer is. While it is, its page says that."""
+    return bool(row["silent"]) and not session.tenant.silent
 
 
 def _same_stay(session: AppSession, row: Mapping[str, Any]) -> bool:

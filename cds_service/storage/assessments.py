@@ -1,6 +1,6 @@
 """Assessments: written with their sealed contents and their link; found again by stay or card."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,8 @@ from cds_service.storage.chain import digest_of
 from cds_service.storage.links import add_links, lock
 from cds_service.storage.tables import ASSESSMENT, SEALED
 from cds_service.storage.vault import Sealed
+
+_PORTION = 500
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,36 @@ async def add(
     await keep(connection, uuid, tenant, created_at, sealed=sealed)
     await add_links(connection, tenant, "assessed", {uuid: digest_of(stored)}, at=created_at)
     return True
+
+
+async def known(connection: AsyncConnection, uuids: Collection[str]) -> set[str]:
+    """Those of the ids that are stored."""
+    found: set[str] = set()
+    for some in _portions(list(uuids)):
+        query = select(ASSESSMENT.c.uuid).where(ASSESSMENT.c.uuid.in_(some))
+        found.update(uuid for (uuid,) in await connection.execute(query))
+    return found
+
+
+async def add_unshown(
+    connection: AsyncConnection, rows: Sequence[Mapping[str, Any]], sealed: Mapping[str, Sealed]
+) -> None:
+    """Write rows of one tenant that show no card, with their contents and links."""
+    digests: dict[str, str] = {}
+    for row in rows:
+        uuid, contents = row["uuid"], sealed[row["uuid"]]
+        statement = insert(ASSESSMENT).values({**row, "contents_digest": contents.digest})
+        stored = await connection.execute(statement.returning(*ASSESSMENT.c))
+        digests[uuid] = digest_of(dict(stored.mappings().one()))
+        await keep(connection, uuid, row["tenant"], row["created_at"], sealed=contents)
+    for row in rows[:1]:
+        await add_links(connection, row["tenant"], "assessed", digests, at=row["created_at"])
+
+
+def _portions(uuids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Databases bound how many parameters a statement has."""
+    for start in range(0, len(uuids), _PORTION):
+        yield uuids[start : start + _PORTION]
 
 
 async def _card_of_stay(connection: AsyncConnection, row: Mapping[str, Any]) -> str | None:

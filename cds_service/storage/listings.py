@@ -15,7 +15,7 @@ from cds_service.storage.tables import ASSESSMENT
 
 Row = dict[str, Any]
 SCORED: Final = "scored"
-_STAY: Final = ("tenant", "service_id", "patient_id", "encounter_id")
+_STAY: Final = ("tenant", "service_id", "fhir_server", "patient_id", "encounter_id")
 
 
 @dataclass(frozen=True)
@@ -26,50 +26,55 @@ class StayOfDay:
     scored: Row | None
 
 
-async def of_patient(
-    connection: AsyncConnection,
-    tenant: str,
-    patient_id: str,
-    *,
-    since: datetime | None,
-    before: int | None,
-    limit: int,
-) -> list[Stored]:
-    """At most `limit` assessments of the patient with their contents, newest first; `before`: those
-    with a smaller `id` only, which is how a page goes on."""
+def of(
+    tenant: str, patient_id: str, *, fhir_server: str | None, since: datetime | None
+) -> ColumnElement[bool]:
+    """Which assessments are of the patient; of that server and made since then, where that is said."""
     a = ASSESSMENT.c
-    query = WITH_CONTENTS.where(a.tenant == tenant, a.patient_id == patient_id, a.uuid.is_not(None))
+    conditions = [a.tenant == tenant, a.patient_id == patient_id, a.uuid.is_not(None)]
+    if fhir_server is not None:
+        conditions.append(a.fhir_server == fhir_server)
     if since is not None:
-        query = query.where(a.created_at >= since)
+        conditions.append(a.created_at >= since)
+    return and_(*conditions)
+
+
+async def of_patient(
+    connection: AsyncConnection, of: ColumnElement[bool], *, before: int | None, limit: int
+) -> list[Stored]:
+    """At most `limit` of these assessments with their contents, newest first; `before`: those with
+    a smaller `id` only, which is how a page goes on."""
+    query = WITH_CONTENTS.where(of)
     if before is not None:
-        query = query.where(a.id < before)
-    found = await connection.execute(query.order_by(a.id.desc()).limit(limit))
+        query = query.where(ASSESSMENT.c.id < before)
+    found = await connection.execute(query.order_by(ASSESSMENT.c.id.desc()).limit(limit))
     return [as_stored(row) for row in found.mappings()]
 
 
-async def count_of_patient(
-    connection: AsyncConnection, tenant: str, patient_id: str, *, since: datetime | None
-) -> int:
+async def count(connection: AsyncConnection, of: ColumnElement[bool]) -> int:
     """How many there are on all pages."""
-    a = ASSESSMENT.c
-    query = select(func.count()).where(
-        a.tenant == tenant, a.patient_id == patient_id, a.uuid.is_not(None)
-    )
-    if since is not None:
-        query = query.where(a.created_at >= since)
+    query = select(func.count()).select_from(ASSESSMENT).where(of)
     return (await connection.execute(query)).scalar_one()
 
 
 async def stays_of(
-    connection: AsyncConnection, tenant: str, service_id: str, *, since: datetime, until: datetime
+    connection: AsyncConnection,
+    tenant: str,
+    service_id: str,
+    *,
+    fhir_server: str,
+    since: datetime,
+    until: datetime,
 ) -> list[StayOfDay]:
-    """The stays whose newest assessment was made in [since, until): those with a score first, by
-    probability, then by points; the others as they came."""
+    """The stays of that server whose newest assessment was made in [since, until), and not silently:
+    those with a score first, by probability, then by points; the others as they came."""
     a = ASSESSMENT.c
     of_day = _last_of_stay(ASSESSMENT.alias()).where(
         a.tenant == tenant,
         a.service_id == service_id,
+        a.fhir_server == fhir_server,  # another server's ids are other people's
         a.encounter_id.is_not(None),
+        a.silent.is_not(True),
         a.created_at >= since,
         a.created_at < until,
     )
@@ -93,7 +98,8 @@ def _scored_before(of_day: Select[Any]) -> Select[Any]:
     without = of_day.where(ASSESSMENT.c.outcome != SCORED).subquery()
     same = (without.c[name] == ASSESSMENT.c[name] for name in _STAY)
     last = _last_of_stay(later, later.c.outcome == SCORED)
-    return last.where(ASSESSMENT.c.outcome == SCORED).join(without, and_(*same))
+    shown = (ASSESSMENT.c.outcome == SCORED, ASSESSMENT.c.silent.is_not(True))
+    return last.where(*shown).join(without, and_(*same))
 
 
 def _of_day(newest: RowMapping, scored: RowMapping | None) -> StayOfDay:

@@ -57,6 +57,23 @@ class Store:
         async with self.database.writing() as connection:
             return await assessments.add(connection, row, sealed, after=after)
 
+    async def lacking(self, uuids: Collection[str]) -> set[str]:
+        """Those of the ids under which no assessment is stored."""
+        async with self.database.reading() as connection:
+            return {*uuids} - await assessments.known(connection, uuids)
+
+    async def add_assessments(
+        self, rows: Collection[Mapping[str, Any]], contents: Mapping[str, Mapping[str, Any]]
+    ) -> int:
+        """Write those of the rows, of one tenant, that are not there yet, each with its contents by
+        id, in one transaction; none of them shows a card. How many were written."""
+        sealed = {row["uuid"]: self.vault.seal(row["uuid"], contents[row["uuid"]]) for row in rows}
+        async with self.database.writing() as connection:
+            known = await assessments.known(connection, sealed)
+            new = [row for row in rows if row["uuid"] not in known]
+            await assessments.add_unshown(connection, new, sealed)
+        return len(new)
+
     async def shown(
         self,
         tenant: str,
@@ -115,26 +132,30 @@ class Store:
         tenant: str,
         patient_id: str,
         *,
+        fhir_server: str | None = None,
         since: datetime | None = None,
         before: int | None = None,
         limit: int,
     ) -> Page:
-        """Assessments of the patient, newest first; `before`: where the page before ended."""
+        """Assessments of the patient, newest first; `fhir_server`: of the patient whom that server
+        means; `before`: where the page before ended."""
+        of = listings.of(tenant, patient_id, fhir_server=fhir_server, since=since)
         async with self.database.reading() as connection:
-            total = await listings.count_of_patient(connection, tenant, patient_id, since=since)
-            found = await listings.of_patient(
-                connection, tenant, patient_id, since=since, before=before, limit=limit + 1
-            )
+            total = await listings.count(connection, of)
+            found = await listings.of_patient(connection, of, before=before, limit=limit + 1)
         shown = [Shown(each.row, self._contents(each)) for each in found[:limit]]
         more = found[limit - 1].row["id"] if len(found) > limit else None
         return Page(shown, total, more)
 
     async def stays_of(
-        self, tenant: str, service_id: str, *, since: datetime, until: datetime
+        self, tenant: str, service_id: str, *, fhir_server: str, since: datetime, until: datetime
     ) -> list[listings.StayOfDay]:
-        """The stays whose newest assessment was made in [since, until), ranked by risk."""
+        """The stays of one of the tenant's FHIR servers whose newest assessment was made in [since,
+        until), ranked by risk."""
         async with self.database.reading() as connection:
-            return await listings.stays_of(connection, tenant, service_id, since=since, until=until)
+            return await listings.stays_of(
+                connection, tenant, service_id, fhir_server=fhir_server, since=since, until=until
+            )
 
     async def add_feedback(
         self, rows: Sequence[Mapping[str, Any]], comments: Mapping[str, str]

@@ -74,6 +74,22 @@ async def test_a_refusal_says_nothing_and_the_log_says_why(
     assert said == ["scope_missing", "patient_claim_missing", "other_patient"]
 
 
+TWO_SERVERS = ["https://fhir.north.example/r4", "https://clinic.north.example/r4"]
+
+
+async def test_a_patients_token_reads_nobody_where_two_servers_may_mean_two_people(
+    north: Hospital, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hospital = replace(north, choices={"fhir_servers": TWO_SERVERS})
+    async with reading(tmp_path, hospital) as service:
+        row = await add(service.store, patient_id="p", fhir_server=TWO_SERVERS[1])
+        sent = hospital.bearer("patient/RiskAssessment.rs", patient="p")
+        for path in SEARCHES:
+            assert (await service.get(path, sent, patient="p")).status_code == 403
+            assert (await service.get(f"{path}/{row['uuid']}", sent)).status_code == 403
+            assert answered(capsys.readouterr().err)["refused"] == "patient_ambiguous"
+
+
 async def test_two_hospitals_never_see_each_others_rows(
     north: Hospital, south: Hospital, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,28 @@ async def test_the_patient_may_be_an_address_of_the_sites_own_server(
                     assert answer.json()["total"] == 1
 
 
+async def test_an_address_names_the_patient_of_that_server_alone(
+    north: Hospital, tmp_path: Path
+) -> None:
+    servers = ["https://fhir.north.example/r4", "https://clinic.north.example/r4"]
+    hospital = replace(north, choices={"fhir_servers": servers})
+    async with reading(tmp_path, hospital) as service:
+        for server in (*servers, servers[1], None):
+            await add(service.store, patient_id="p", fhir_server=server)
+        for server, total in zip(servers, (1, 2), strict=True):
+            (found,) = await pages(service, hospital, FHIR, patient=f"{server}/Patient/p")
+            assert found["total"] == total
+            for each in found["entry"]:
+                assert each["resource"]["subject"]["reference"] == f"{server}/Patient/p"
+            (self_link,) = [each["url"] for each in found["link"]]
+            assert parse_qs(urlsplit(self_link).query)["patient"] == [f"{server}/Patient/p"]
+        assert len(await pages(service, hospital, "/assessments", patient="p", count="2")) == 2
+        (page, *_) = await pages(
+            service, hospital, "/assessments", patient=f"{servers[1]}/Patient/p", count="1"
+        )
+        assert page["total"] == 2
+
+
 WRONG: dict[str, tuple[str, str]] = {
     "no patient": ("", "patient"),
     "empty": ("patient=", "patient"),
@@ -143,7 +166,10 @@ async def test_a_wrong_parameter_is_named_and_not_repeated(
             assert issue["diagnostics"].removeprefix("_").startswith(where)
 
 
-@pytest.mark.parametrize("since", ["yesterday", "2026-11-21", "2026-11-21T12:00:00"])
+@pytest.mark.parametrize(
+    "since",
+    ["yesterday", "2026-11-21", "2026-11-21T12:00:00", "9999-12-31T23:59:59-14:00"],
+)
 async def test_since_needs_a_time_with_its_zone(
     since: str, north: Hospital, tmp_path: Path
 ) -> None:

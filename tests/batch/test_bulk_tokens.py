@@ -128,7 +128,7 @@ async def test_types_that_are_not_granted_are_not_asked_for(
     server.faults.token_response = {"scope": scope}
     arrived = await export.arrive(types=("Patient", "Observation", "Encounter"))
     assert server.at("kick-off")[0].query == {"_type": "Observation,Patient"}
-    assert (arrived.types, arrived.partial) == ({"Patient"}, {"Observation"})
+    assert (arrived.types, arrived.partial) == ({"Patient", "Observation"}, {"Observation"})
 
 
 async def test_a_token_that_reads_nothing(export: Exporting, server: FakeBulk) -> None:

@@ -181,10 +181,10 @@ async def refused(shell: Operator, asked_for: str) -> None:
 
 
 def test_an_export_holds_no_value_and_no_result(shell: Operator) -> None:
-    shell.sql("UPDATE assessment SET lace_points = 9917, probability = 0.9917")
+    shell.sql("UPDATE assessment SET lace_points = 99171799, probability = 0.99171799")
     exported(shell)
     text = (shell.folder / "audit.ndjson").read_text()
-    assert "9917" not in text
+    assert "99171799" not in text
 
 
 def test_an_export_is_the_same_each_time(shell: Operator) -> None:

@@ -5,9 +5,11 @@ from typing import Any
 
 from cds_service.storage.listings import StayOfDay
 from cds_service.storage.store import Store
-from tests.service.stored import CONTENTS, SERVICE, START, add, new_uuid
+from tests.service import stored
+from tests.service.stored import CONTENTS, SERVICE, START, new_uuid
 
 DAY = timedelta(days=1)
+SERVER = "https://fhir.north.example/r4"
 UNSCORED: dict[str, Any] = {
     "outcome": "not_scored",
     "reason": "deceased",
@@ -17,8 +19,13 @@ UNSCORED: dict[str, Any] = {
 }
 
 
-async def stays(store: Store, since: datetime = START, tenant: str = "north") -> list[StayOfDay]:
-    return await store.stays_of(tenant, SERVICE, since=since, until=since + DAY)
+async def add(store: Store, tenant: str = "north", **columns: Any) -> dict[str, Any]:
+    return await stored.add(store, tenant, **({"fhir_server": SERVER} | columns))
+
+
+async def stays(store: Store, since: datetime = START) -> list[StayOfDay]:
+    until = since + DAY
+    return await store.stays_of("north", SERVICE, fhir_server=SERVER, since=since, until=until)
 
 
 async def test_pages_of_a_patient_newest_first_without_gap_or_repeat(store: Store) -> None:
@@ -92,8 +99,10 @@ async def test_a_score_from_the_day_before_counts_where_the_newest_has_none(stor
     assert found.scored["uuid"] == scored["uuid"]
 
 
-async def test_another_tenant_service_or_patient_is_another_stay(store: Store) -> None:
+async def test_another_tenant_service_server_or_patient_is_another_stay(store: Store) -> None:
     at: dict[str, Any] = {"created_at": START, "encounter_id": "e"}
+    for server in ("https://clinic.example/r4", None):
+        await add(store, fhir_server=server, patient_id="p", probability=0.9, **at)
     await add(store, "south", patient_id="p", probability=0.9, **at)
     await add(store, service_id="other", patient_id="p", probability=0.9, **at)
     await add(store, patient_id="q", probability=0.1, **at)
@@ -102,3 +111,20 @@ async def test_another_tenant_service_or_patient_is_another_stay(store: Store) -
     found = await stays(store)
     assert [each.newest["patient_id"] for each in found] == ["q", "p"]
     assert found[1].scored is None
+
+
+async def test_another_servers_later_assessment_takes_no_stay_off_the_list(store: Store) -> None:
+    stay: dict[str, Any] = {"patient_id": "p", "encounter_id": "e"}
+    ours = await add(store, created_at=START, **stay)
+    await add(store, fhir_server="https://clinic.example/r4", created_at=START + DAY, **stay)
+    (found,) = await stays(store)
+    assert found.newest["uuid"] == ours["uuid"]
+
+
+async def test_what_was_made_silently_is_on_no_list(store: Store) -> None:
+    stay: dict[str, Any] = {"patient_id": "p", "encounter_id": "e"}
+    await add(store, created_at=START, silent=True, first_showing=False, **stay)
+    assert await stays(store) == []
+    await add(store, created_at=START, first_showing=False, **stay, **UNSCORED)
+    (found,) = await stays(store)
+    assert found.scored is None

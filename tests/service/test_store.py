@@ -1,5 +1,6 @@
 """The assessment store: one row per answer, written before it leaves, without a patient's values."""
 
+import re
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
@@ -107,7 +108,7 @@ async def test_a_row_has_no_value_of_the_record(tmp_path: Path) -> None:
         (row,) = rows(tmp_path)
     stored = " ".join(map(str, row.values()))
     for value in ("female", "1948", "10.2", "131", "I50.9", "718-7", "congestive"):
-        assert value not in stored
+        assert not re.search(rf"(?<![\w.-]){re.escape(value)}(?!\w)", stored)  # chance: in a digest
 
 
 @asynccontextmanager

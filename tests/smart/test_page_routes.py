@@ -268,6 +268,12 @@ async def test_a_stay_of_another_patient_is_not_scored(readmit: Readmit, north: 
     assert await rows(readmit, ASSESSMENT) == []
 
 
+async def test_a_stay_that_no_address_can_hold_is_refused(readmit: Readmit, north: FakeEhr) -> None:
+    page = await readmit.session(north)
+    answer = await post(page, "score", stay=" " * 50_000)  # three times as long when escaped
+    assert (answer.status_code, problem(answer)) == (403, "form_refused")
+
+
 @pytest.mark.slow
 async def test_a_denied_scope_is_not_read_and_said(readmit: Readmit, north: FakeEhr) -> None:
     with north.failing(granted=faults.without("Observation")):
@@ -295,6 +301,19 @@ async def test_a_silent_site_shows_no_number_anywhere(
             html = (await shown(page, query)).text
             assert "silently" in html
             assert "%" not in html
+
+
+async def test_what_was_made_silently_is_not_shown_afterwards(
+    readmit: Readmit, north: FakeEhr
+) -> None:
+    page = await readmit.session(north)
+    name = await scored(page)
+    async with readmit.state.store.database.writing() as connection:
+        await connection.execute(ASSESSMENT.update().values(silent=True))
+    assert "No assessment yet" in (await shown(page)).text
+    answer = await readmit_get(page, f"?assessment={name}")
+    assert (answer.status_code, problem(answer)) == (403, "view_refused")
+    assert (await rows(readmit, REFUSED_VIEW))[-1]["reason"] == "made_silently"
 
 
 @pytest.mark.slow

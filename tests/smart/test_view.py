@@ -4,6 +4,7 @@ import html as escaping
 import re
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from cds_service.assessment import Scored, coverage_of
 from cds_service.hooks.estimate import shown_value
 from cds_service.hooks.override_reasons import OVERRIDE_REASONS
 from cds_service.hooks.wording import whole_percent
+from cds_service.settings import READMISSION
+from cds_service.smart.routes_page import stored_of
 from cds_service.smart.view import words
 from cds_service.smart.view.page import STATIC, Facts, PageView, model_card, page, received
 from cds_service.smart.view.stored import Stored, printable, received_at
@@ -233,6 +236,21 @@ def test_five_are_listed_and_no_derived_one() -> None:
     assert not {feature.label for feature in CATALOGUE if feature.derived} & {*rows}
 
 
+@pytest.mark.parametrize(
+    ("name", "never"),
+    [
+        ("elective-knee", ("arrival_transport", "triage_acuity")),
+        ("in-progress", ("discharge_location",)),
+    ],
+)
+def test_what_no_record_could_say_moves_nothing(name: str, never: tuple[str, ...]) -> None:
+    shown = text_of(html(stored(name, fixed_assessor(SCORE))))
+    moved = re.findall(r"^(.+?) \| \| 12.0 % to 33.5 %$", shown, re.M)
+    for label in (CATALOGUE[each].label for each in never):
+        assert f"{label} | {words.WHY_MISSING['not_yet']}" in shown
+        assert label not in moved
+
+
 def test_what_was_not_read_is_missing_for_that_reason() -> None:
     request = example("margaret-heart-failure")
     del request["prefetch"]["coverages"]
@@ -284,6 +302,8 @@ def test_purged_inputs_are_said_and_the_result_stays() -> None:
     of = purged(stored("oncology"))
     shown = text_of(html(of))
     assert words.PURGED in shown
+    assert words.NOT_KEPT in shown
+    assert words.NOT_LOADED not in shown
     assert f"{whole_percent(of.row['probability'])} unplanned readmission" in shown
     assert "received/" not in html(of)
 
@@ -298,6 +318,12 @@ def test_a_stay_that_was_not_scored_says_why_and_that_it_is_no_low_risk() -> Non
     assert "Not scored:" in shown
     assert "This is not a low risk." in shown
     assert "What moves this estimate" not in shown
+
+
+def test_a_reason_of_a_service_that_is_gone_is_said_by_its_code() -> None:
+    shown = text_of(html(purged(changed(gone(stored("newborn")), reason="of_another_service"))))
+    assert "Readmission risk not scored: of_another_service" in shown
+    assert "This is not a low risk." in shown
 
 
 def test_a_bundle_of_points_gives_points_and_no_percent() -> None:
@@ -316,6 +342,15 @@ def test_the_second_task_has_its_own_words() -> None:
     assert "This ED visit" in shown
     assert "eadmission" not in shown.replace("Readmit", "")
     assert words.MAY_CHANGE not in shown
+
+
+def test_the_page_of_a_service_that_is_gone_keeps_to_its_own_task() -> None:
+    other = SimpleNamespace(of=lambda _tenant: assessor())
+    state: Any = SimpleNamespace(services={READMISSION: other})
+    session: Any = SimpleNamespace(tenant=None)
+    of = stored_of(critical().kept, session, state)
+    assert (of.task, of.assessor) == ("critical_outcome", None)
+    assert "eadmission" not in text_of(html(of)).replace("Readmit", "")
 
 
 def test_a_silent_site_sees_no_result_at_all() -> None:
@@ -409,6 +444,17 @@ def test_the_banner_says_whose_page_it_is() -> None:
     assert "born 19" in text_of(html(of, facts))
     assert "born 19" not in text_of(html(of))
     assert "not kept with this assessment" in html(purged(of), facts)
+
+
+def test_the_banner_has_the_name_in_use() -> None:
+    of = stored("margaret-heart-failure")
+    assert of.contents is not None
+    former = {"use": "old", "family": "Formerly"}
+    named = {"name": [former, {"use": "official", "family": "Nowadays"}]}
+    received = {**of.contents.received, f"Patient/{of.row['patient_id']}": named}
+    shown = html(changed(of, {"received": received}), replace(FACTS, needs_banner=True))
+    assert "Nowadays" in shown
+    assert "Formerly" not in shown
 
 
 def test_another_patients_name_is_never_in_the_banner() -> None:

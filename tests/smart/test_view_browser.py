@@ -13,12 +13,18 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Route
 
 from cds_service.smart.headers import page_headers
-from cds_service.smart.view.page import STATIC, model_card, received
-from cds_service.smart.view.starting import nothing_page
+from cds_service.smart.pages import TEMPLATES as ALONE
+from cds_service.smart.problems import PROBLEMS
+from cds_service.smart.routes import STATIC
+from cds_service.smart.view.page import model_card, received
+from cds_service.smart.view.starting import nothing_page, stays_page
+from cds_service.smart.worklist.page import Choice, worklist_page
+from fhir_mapping.history import Origin, Visit
 from tests.browsing import SCREENSHOTS, watched
 from tests.service.requests import now
 from tests.service.trained import SCORE, fixed_assessor
 from tests.smart.test_view import critical, gone, hostile
+from tests.smart.test_worklist import WARD, listed, stay
 from tests.smart.viewing import FACTS, ROOT, assessor, html, purged, stored
 
 pytestmark = [pytest.mark.browser, pytest.mark.sampled(3)]
@@ -45,6 +51,27 @@ def with_history() -> str:
     return html(of, facts, rows=(*rows, of.row), before=stored("no-labs"), said="Stored.")
 
 
+def a_worklist() -> str:
+    stays = (
+        stay("a", probability=0.42),
+        stay("b"),
+        stay("c", outcome="not_scored", reason="under_18"),
+    )
+    choice = Choice(now().date(), "", "readmission-risk", ("readmission-risk", "other"), "UTC")
+    facts = replace(FACTS, denied=("Location",))
+    return worklist_page(listed(*stays, per_day=1, a=WARD), choice, facts, base_rate=0.14)
+
+
+def a_problem() -> str:
+    named = {"words": PROBLEMS["cookie_missing"], "code": "cookie_missing", "prefix": ""}
+    return ALONE.get_template("problem.html").render(**named, link=("/", "Open"), reference="r")
+
+
+def a_choice_of_organisation() -> str:
+    organisations = [{"label": "North", "query": "iss=north"}, {"label": "South", "query": "iss=s"}]
+    return ALONE.get_template("organisations.html").render(organisations=organisations, prefix="")
+
+
 CASES: dict[str, Callable[[], str]] = {
     "page": lambda: html(stored("margaret-heart-failure")),
     "history": with_history,
@@ -58,6 +85,10 @@ CASES: dict[str, Callable[[], str]] = {
     "silent": lambda: html(stored("oncology"), replace(FACTS, silent=True)),
     "nothing": lambda: nothing_page(FACTS),
     "received": lambda: received(FACTS, "Observation/x", {"valueString": "long " * 200}, back="./"),
+    "stays": lambda: stays_page(FACTS, [Visit("e", "hospital", Origin("Encounter/e"), "finished")]),
+    "worklist": a_worklist,
+    "problem": a_problem,
+    "organisations": a_choice_of_organisation,
     "model-card": lambda: model_card(FACTS, assessor().bundle, _card()),
 }
 WHOLE = ("page", "history", "threshold", "not-scored")

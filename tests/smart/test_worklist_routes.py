@@ -12,6 +12,7 @@ import pytest
 from tests.security.clients import Clock
 from tests.service.patients import NOW
 from tests.service.stored import add
+from tests.smart.ehr import faults
 from tests.smart.ehr.state import ENCOUNTER, PATIENT, USER, FakeEhr
 from tests.smart.signing_in import Page, Readmit, entry, problem, serving
 
@@ -34,6 +35,7 @@ async def worklist(
 
 async def stored(readmit: Readmit, **columns: Any) -> None:
     given: dict[str, Any] = {"created_at": NOW, "patient_id": PATIENT, "encounter_id": ENCOUNTER}
+    given["fhir_server"] = readmit.state.smart.servers[0].base
     await add(readmit.state.store, **(given | columns))
 
 
@@ -72,6 +74,17 @@ async def test_the_days_stays_are_ranked_with_names_read_now(
         'attachment; filename="readmit-worklist-2026-11-21.csv"'
     )
     assert "Margaret" in table.text
+
+
+async def test_another_servers_patients_are_on_no_list_of_this_one(
+    tmp_path: Path, north: FakeEhr, clock: Clock
+) -> None:
+    async with worklist(tmp_path, north, clock) as (readmit, page):
+        await stored(readmit, probability=0.42, fhir_server="https://clinic.example/r4")
+        for answer in (await shown(readmit, page), await exported(readmit, page)):
+            assert answer.status_code == 200
+            assert "42 %" not in answer.text
+            assert "Margaret" not in answer.text
 
 
 @pytest.mark.slow
@@ -143,8 +156,7 @@ async def test_another_tenants_stays_are_not_listed(
     tmp_path: Path, north: FakeEhr, clock: Clock
 ) -> None:
     async with worklist(tmp_path, north, clock) as (readmit, page):
-        given: dict[str, Any] = {"created_at": NOW, "patient_id": PATIENT}
-        await add(readmit.state.store, "south", encounter_id=ENCOUNTER, probability=0.42, **given)
+        await stored(readmit, tenant="south", probability=0.42)
         assert "No stay with a score." in (await shown(readmit, page)).text
         assert "42 %" not in (await exported(readmit, page)).text
 
@@ -171,6 +183,35 @@ async def test_whoever_is_taken_off_the_list_sees_no_more(
             assert (answer.status_code, problem(answer)) == (403, "not_care_manager")
             assert "care_managers" in answer.text
             assert ENCOUNTER not in answer.text
+
+
+async def test_without_the_users_own_scopes_there_is_no_list(
+    tmp_path: Path, north: FakeEhr, clock: Clock
+) -> None:
+    alone = {"for": "worklist"}
+    async with worklist(tmp_path, north, clock) as (readmit, page):
+        await stored(readmit)
+        for granted in (faults.without("Encounter"), faults.without("Encounter", "Patient")):
+            with north.failing(granted=granted):
+                begun = await readmit.get("/smart/standalone", params=alone)
+                answer = await readmit.follow(begun)
+                assert (answer.status_code, problem(answer)) == (403, "consent_denied")
+        assert (await shown(readmit, page)).status_code == 200
+
+
+async def test_whoever_loses_the_access_sees_no_more(
+    tmp_path: Path, north: FakeEhr, clock: Clock
+) -> None:
+    async with worklist(tmp_path, north, clock) as (readmit, page):
+        await stored(readmit)
+        for access in north.refreshes.values():
+            kept = tuple(each for each in access.scopes if "/Encounter." not in each)
+            object.__setattr__(access, "scopes", kept)
+        token = f"/smart/s/{page.id}/token"
+        first = (await readmit.get(token)).json()
+        await readmit.get(token, params={"rejected": first})
+        for answer in (await shown(readmit, page), await exported(readmit, page)):
+            assert (answer.status_code, problem(answer)) == (403, "consent_denied")
 
 
 async def test_a_silent_site_lists_nobody(tmp_path: Path, north: FakeEhr, clock: Clock) -> None:

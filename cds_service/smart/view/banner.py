@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from cds_service.smart.view.stored import Stored, printable
 
+IN_USE: Final = ("usual", "official")
+"""The uses of a name by which a patient is known now."""
 _NOT_KEPT = "not kept with this assessment"
 
 
@@ -31,14 +33,17 @@ def banner_of(stored: Stored) -> Banner:
 
 
 def _names(patient: Mapping[str, Any]) -> Iterator[str]:
+    """The name in use first: a former one is no name to know a patient by."""
     listed = patient.get("name")
-    for each in listed if isinstance(listed, list) else ():
-        if isinstance(each, Mapping):
-            given = each.get("given")
-            parts = [*(given if isinstance(given, list) else ()), each.get("family")]
-            said = each.get("text") or " ".join(str(part) for part in parts if part)
-            if said:
-                yield printable(str(said))
+    found = (
+        [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+    )
+    for each in sorted(found, key=lambda name: name.get("use") not in IN_USE):
+        given = each.get("given")
+        parts = [*(given if isinstance(given, list) else ()), each.get("family")]
+        said = each.get("text") or " ".join(str(part) for part in parts if part)
+        if said:
+            yield printable(str(said))
 
 
 def _text(value: Any) -> str:

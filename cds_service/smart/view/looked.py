@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from cds_service.smart.view.drawing import scale_of
 from cds_service.smart.view.moves import called
 from cds_service.smart.view.stored import Stored
-from cds_service.smart.view.words import NO_NETWORK, NOT_DECIDED, NOT_LOADED
+from cds_service.smart.view.words import NO_NETWORK, NOT_DECIDED, NOT_KEPT, NOT_LOADED
 from model.scoring import Attention
 
 _MOST = 8
@@ -32,8 +32,10 @@ def looked_at(stored: Stored) -> Looked | None:
     """None where there is no estimate to speak of."""
     if stored.row["probability"] is None:
         return None
-    if stored.assessor is None or stored.vector is None:
+    if stored.assessor is None:
         return Looked((), NOT_LOADED)
+    if stored.vector is None:
+        return Looked((), NOT_KEPT)
     found = stored.assessor.scorer.attention(stored.vector.values)
     if found is None:
         trained = stored.assessor.bundle.trained

@@ -70,7 +70,7 @@ def result_of(stored: Stored) -> Result:
         certainty_means=meaning if interval else None,
         compared=_compared(rate) if rate else None,
         threshold=_threshold(stored.row) if scored else None,
-        why_not=stored.words.reasons.get(stored.row["reason"] or ""),
+        why_not=_why_not(stored),
         missing=_missing(stored),
         gauge=_gauge(probability, score, rate, stored.row["threshold"]) if scored else None,
         made=f"{stored.kept.made_at:%Y-%m-%d %H:%M %Z}",
@@ -86,10 +86,16 @@ def _heading(stored: Stored) -> str:
     if stored.assessment and stored.bundle:
         return summary_of(stored.assessment, stored.bundle)
     if stored.row["outcome"] != "scored":
-        return f"{stored.words.not_scored}: {stored.words.reasons[stored.row['reason']]}"
+        return f"{stored.words.not_scored}: {_why_not(stored)}"
     probability = stored.row["probability"]
     said = whole_percent(probability) if probability is not None else "points only"
     return f"{stored.words.topic[1]}: {said}"
+
+
+def _why_not(stored: Stored) -> str | None:
+    """In words; its code where another service made it, which is offered no more."""
+    reason = stored.row["reason"]
+    return stored.words.reasons.get(reason, reason) if reason else None
 
 
 def _notice(stored: Stored) -> str | None:

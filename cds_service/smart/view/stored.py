@@ -113,6 +113,14 @@ def received_at(contents: Contents, number: int) -> tuple[str, Any] | None:
     return listed[number - 1], contents.received[listed[number - 1]]
 
 
+def task_of_card(contents: Contents | None) -> Task | None:
+    """Which task an assessment was of, by the topic of its card; None where no card is kept."""
+    topic = ((contents and contents.card) or {}).get("source", {}).get("topic", {})
+    return next(
+        (task for task, said in WORDINGS.items() if said.topic[0] == topic.get("code")), None
+    )
+
+
 def printable(text: str) -> str:
     """Text from the record without what steers a terminal or turns the direction of writing."""
     spaced = _UNPRINTABLE.sub(" ", text)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cds_service.hooks.basis import named, noticed
+from cds_service.hooks.basis import cannot_be, named, noticed
 from cds_service.hooks.wording import SOURCES, listed, percent
 from cds_service.smart.view.drawing import Scale, Span, scale_of
 from cds_service.smart.view.inputs import missing, why_missing
@@ -82,12 +82,12 @@ def _why_none(stored: Stored) -> str | None:
 def _moves(
     stored: Stored, vector: FeatureVector, absent: tuple[Feature, ...]
 ) -> tuple[tuple[CouldMove, ...], int]:
-    """Of what could be known: not what is worked out from other inputs. And of how many the
-    training stays cannot tell it."""
+    """Of what could be known: neither what is worked out from other inputs, nor what no record could
+    say yet, or ever. And of how many the training stays cannot tell it."""
     probability = stored.row["probability"]
     if stored.assessor is None or probability is None:
         return (), 0
-    among = [each.name for each in absent if not each.derived]
+    among = [each.name for each in absent if not (each.derived or cannot_be(each, vector))]
     tried = stored.assessor.scorer.could_move(vector.values, among, most=len(among))
     found = [each for each in tried if each.highest > each.lowest]
     widest = found[:_MOST]

@@ -21,6 +21,7 @@ NO_NETWORK = "This bundle has no network: it counts points."
 NOT_LOADED = (
     "The model version that made this assessment is no longer loaded, so this cannot be worked out."
 )
+NOT_KEPT = "This is worked out from the inputs, which are not known any more."
 NOT_DECIDED = "The network looked at no input in particular."
 PURGED = (
     "The inputs of this assessment were purged, as this site's retention asks, or no storage key"

@@ -1,7 +1,6 @@
 """The list as CSV for a spreadsheet, in which no cell becomes a formula. Pure.
 
-RFC 4180, in UTF-8 with a mark at its start, without which spreadsheets take it for another encoding. A
-cell whose text could be taken for a formula gets an apostrophe before it (OWASP, CSV Injection).
+RFC 4180, in UTF-8 with a mark at its start, without which spreadsheets take it for another encoding.
 """
 
 import csv
@@ -9,18 +8,13 @@ import io
 from collections.abc import Iterator
 from datetime import date
 
+from cds_service.cells import harmless
 from cds_service.smart.worklist.listed import Entry, Worklist
 
-_FORMULA = frozenset("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - full-width signs count in some locales
 HEAD = (
     "rank", "within capacity", "name", "born", "patient id", "stay id", "unit", "bed", "state",
     "estimated risk", "point scores", "card warned", "assessed at", "remark",
 )  # fmt: skip
-
-
-def harmless(text: str) -> str:
-    """The text as a cell that no spreadsheet evaluates."""
-    return f"'{text}" if text[:1] in _FORMULA or text.strip()[:1] in _FORMULA else text
 
 
 def as_csv(listed: Worklist) -> bytes:

@@ -13,12 +13,12 @@ import msgspec
 from cds_service.answers import Fetched
 from cds_service.fhir_elements import is_id
 from cds_service.searchsets import open_searchset
+from cds_service.smart.view.banner import IN_USE
 from cds_service.smart.view.stored import printable
 
 CHUNK: Final = 50
 _BEDS: Final = frozenset(("bd", "ro"))
 _GONE: Final = frozenset(("completed", "planned"))
-_NAMES: Final = ("usual", "official")
 Json = Mapping[str, Any]
 
 
@@ -110,7 +110,7 @@ def _is_bed(place: Json, location: Json) -> bool:
 def _names(patient: Json) -> Iterator[str]:
     """The name in use first; family name, then given names, as lists are read."""
     listed = [_object(each) for each in _list(patient.get("name"))]
-    for each in sorted(listed, key=lambda name: name.get("use") not in _NAMES):
+    for each in sorted(listed, key=lambda name: name.get("use") not in IN_USE):
         given = " ".join(str(part) for part in _list(each.get("given")) if part)
         said = ", ".join(str(part) for part in (each.get("family"), given) if part)
         text = _text(said or each.get("text"))

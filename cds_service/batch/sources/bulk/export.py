@@ -55,7 +55,8 @@ async def arrive_by_export(
     `.../Group/ID/$export`. `folder` is this export's own; given again after whatever ended the
     first call, it is gone on with. `since`: the `transaction_time` of an earlier one.
 
-    An export since a moment holds no type whole: its types are `partial`. Raises BatchError.
+    `types` of what arrives are those that the manifest has files of, `partial` those that lack some
+    all the same; of an export since a moment that is all of them. Raises BatchError.
     """
     _, url = export_address(address)
     asked = Asked(url, tuple(sorted(types)), since.isoformat() if since else None)
@@ -172,7 +173,7 @@ def _arrived(state: State, store: Store) -> Arrived:
         partial |= frozenset(state.asked.types) if unnamed else types
     return Arrived(
         files=tuple(path for _, _, path in outputs),
-        types=None if unnamed else types - partial,
+        types=None if unnamed else types,
         partial=partial,
         deleted=tuple(deletions(path for _, remote, path in found if remote.kind == "deleted")),
         transaction_time=_instant(state.transaction_time),
@@ -183,7 +184,7 @@ def _here(store: Store, stem: str) -> Path:
     path = store.found(stem)
     if path is None:
         raise BatchError(
-            store.folder / stem, "is here no more.", "Give another folder, and export anew."
+            str(store.folder / stem), "is here no more.", "Give another folder, and export anew."
         )
     return path
 

@@ -97,5 +97,5 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                     yield number, line
     except (OSError, EOFError, zlib.error):
         raise BatchError(
-            path, "cannot be read to its end.", "Give another folder, and export anew."
+            str(path), "cannot be read to its end.", "Give another folder, and export anew."
         ) from None

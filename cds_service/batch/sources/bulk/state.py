@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from cds_service.batch.drafts import drafted
 from cds_service.batch.errors import BatchError
 from cds_service.batch.sources.bulk.asking import Asked
 from cds_service.batch.sources.bulk.manifest import RemoteFile
@@ -57,22 +58,19 @@ class Store:
         except OSError as wrong:
             raise disk_error(self.folder, wrong) from None
         except msgspec.MsgspecError:
-            raise BatchError(path, "is not what was written there.", _ANOTHER) from None
+            raise BatchError(str(path), "is not what was written there.", _ANOTHER) from None
         if state.asked != asked:
-            raise BatchError(self.folder, "holds another export than the one asked for.", _ANOTHER)
+            raise BatchError(
+                str(self.folder), "holds another export than the one asked for.", _ANOTHER
+            )
         return state
 
     def save(self, state: State) -> State:
         """Write it down, whole. Raises BatchError."""
-        draft = self.folder / f".{NAME}.part"
-        try:
-            with draft.open("wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(state)))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.folder / NAME)
-        except OSError as wrong:
-            raise disk_error(self.folder, wrong) from None
+        with drafted(self.folder / NAME) as draft, draft.open("wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(state)))
+            file.flush()
+            os.fsync(file.fileno())
         return state
 
     def forget(self, state: State) -> State:
@@ -92,7 +90,7 @@ def disk_error(folder: Path, wrong: OSError) -> BatchError:
     """What the operating system says of the disk, without its traceback."""
     why = wrong.strerror or "cannot be written"
     return BatchError(
-        folder, f"{why.lower()}.", "Make room or another folder, and start again: it goes on."
+        str(folder), f"{why.lower()}.", "Make room or another folder, and start again: it goes on."
     )
 
 

@@ -1,0 +1,28 @@
+"""Files that are there whole or not at all."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cds_service.batch.errors import BatchError
+
+
+@contextmanager
+def drafted(file: Path) -> Iterator[Path]:
+    """Where to write; it becomes `file` when the block ends well, and is removed when not.
+
+    Raises BatchError where it cannot be written.
+    """
+    draft = file.with_name(f".{file.name}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        yield draft
+        draft.replace(file)
+    except OSError as wrong:
+        raise BatchError(
+            file.name,
+            f"cannot be written ({wrong.strerror or 'input/output error'}).",
+            "Free space or give leave to write there, and run the same command again.",
+        ) from None
+    finally:
+        draft.unlink(missing_ok=True)

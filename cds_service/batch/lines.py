@@ -1,0 +1,67 @@
+"""The resources of an export's files one by one, with the number of their line. Memory: one line.
+
+NDJSON is streamed, gzip too; a `.json` file (a Bundle, or one resource) is read whole.
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from cds_service.batch.errors import BatchError
+from fhir_mapping.errors import ExportError
+from fhir_mapping.exports import raw_resources
+
+LONGEST: Final = 64 * 1024 * 1024
+"""Bytes of a line; what is longer is put aside."""
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_WHOLE: Final = (".json", ".json.gz")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line, or one entry of a Bundle: `number` counts from 1, blank lines too. `raw` is None
+    where it is longer than LONGEST."""
+
+    number: int
+    raw: bytes | None
+
+
+def lines_of(file: Path) -> Iterator[Line]:
+    """Every line of a file. Raises BatchError where the file cannot be read to its end."""
+    try:
+        whole = file.name.endswith(_WHOLE)
+        yield from _entries(file) if whole else _streamed(file)
+    except (OSError, EOFError, zlib.error, ExportError) as broken:
+        raise BatchError(
+            file.name, f"cannot be read to its end ({type(broken).__name__}).", "Fetch it again."
+        ) from None
+
+
+def _entries(file: Path) -> Iterator[Line]:
+    for number, raw in enumerate(raw_resources(file), start=1):
+        yield Line(number, bytes(raw))
+
+
+def _streamed(file: Path) -> Iterator[Line]:
+    with _opened(file) as stream:
+        number = 0
+        while raw := stream.readline(LONGEST + 1):
+            number += 1
+            if number == 1:
+                raw = raw.removeprefix(_BYTE_ORDER_MARK)
+            too_long = len(raw) > LONGEST
+            if too_long:
+                _skip(stream)
+            yield Line(number, None if too_long else raw.rstrip(b"\r\n"))
+
+
+def _opened(file: Path) -> IO[bytes]:
+    return gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")  # type: ignore[return-value]
+
+
+def _skip(stream: IO[bytes]) -> None:
+    while (rest := stream.readline(LONGEST)) and not rest.endswith(b"\n"):
+        pass

@@ -1,0 +1,71 @@
+"""Results as tables: one Parquet file for each shard, then whole ones for people. Schema given, never guessed."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import polars
+
+from cds_service.batch.drafts import drafted
+from cds_service.batch.job import FEATURES, RESULTS
+from cds_service.cells import harmless
+from fhir_mapping.catalogue import CATALOGUE
+
+_TIME: Final = polars.Datetime("us", "UTC")
+_TYPES: Final[Mapping[str, Any]] = {
+    "probability": polars.Float64,
+    "interval_low": polars.Float64,
+    "interval_high": polars.Float64,
+    "alerted": polars.Boolean,
+    "threshold": polars.Float64,
+    "lace_points": polars.Int64,
+    "hospital_points": polars.Int64,
+    "known_inputs": polars.Int64,
+    "prediction_time": _TIME,
+    "created_at": _TIME,
+}
+_ROWS_AT_ONCE: Final = 10_000
+
+
+def schema() -> dict[str, Any]:
+    """Of a table of results with features."""
+    kinds = {
+        name: polars.String if CATALOGUE[name.removeprefix("feature_")].levels else polars.Float64
+        for name in FEATURES
+    }
+    return {name: _TYPES.get(name, polars.String) for name in RESULTS} | kinds
+
+
+def write_shard(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
+    """Whole or not at all. Raises BatchError."""
+    frame = polars.DataFrame(list(rows), schema())
+    with drafted(file) as draft:
+        frame.write_parquet(draft)
+
+
+def write_parquet(shards: Sequence[Path], file: Path) -> None:
+    """All shards as one table. Raises BatchError."""
+    with drafted(file) as draft:
+        polars.scan_parquet(list(shards), schema=schema()).sink_parquet(draft)
+
+
+def write_csv(shards: Sequence[Path], file: Path) -> None:
+    """The results without the features, in UTF-8, RFC 4180. Raises BatchError."""
+    with drafted(file) as draft, draft.open("w", newline="", encoding="utf-8") as written:
+        writer = csv.writer(written, lineterminator="\r\n")
+        writer.writerow(RESULTS)
+        for row in _results(shards):
+            writer.writerow(map(_cell, row))
+
+
+def _results(shards: Sequence[Path]) -> Iterator[tuple[Any, ...]]:
+    for shard in shards:
+        frame = polars.read_parquet(shard, columns=list(RESULTS))
+        yield from frame.select(RESULTS).iter_rows(buffer_size=_ROWS_AT_ONCE)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return harmless(value)
+    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,0 +1,67 @@
+"""What a run says while it goes on, and at its end; on standard error, of nobody."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.progress import TaskID
+
+from cds_service.governance.opening import progress, say
+from model.drift import MUCH
+
+
+class Steps:
+    """A bar for each thing that is being done, with the time left."""
+
+    def __init__(self) -> None:
+        self._progress = progress()
+        self._bars: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        raised: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def step(self, what: str, done: int, of: int) -> None:
+        """So many steps of it are done."""
+        if what not in self._bars:
+            self._bars[what] = self._progress.add_task(what)
+        self._progress.update(self._bars[what], completed=done, total=of)
+
+
+def tell(found: Mapping[str, Any], targets: Sequence[str], kept: Path) -> None:
+    """The summary in words."""
+    lines, stays, scored = found["lines"], found["stays"], found["scored"]
+    say(
+        f"{lines['read']} lines read, {lines['kept']} used; {found['patients']} patients with a stay"
+    )
+    for reason, count in lines["put aside"].items():
+        say(f"  {count} put aside: {reason} (aside.ndjson has file and line)", style="yellow")
+    say(f"{stays} stays: {scored} scored, {found['warned']} above the threshold")
+    for reason, count in found["not_scored"].items():
+        say(f"  {count} not scored: {reason}")
+    known = found["known_inputs"]
+    if scored:
+        say(
+            f"inputs known, of {known['of']}: {known['p50']:g} (tenth of stays below {known['p10']:g})"
+        )
+    _tell_drift(found["drift"])
+    say(f"into {', '.join(targets)}; summary in {kept}")
+
+
+def _tell_drift(drift: Mapping[str, float] | None) -> None:
+    if drift is None:
+        return
+    far = [f"{name} {index:.2f}" for name, index in drift.items() if index > MUCH]
+    shown = ", ".join(far[:5]) or "none"
+    say(
+        f"inputs far from the training stays (index above {MUCH}): {len(far)} of {len(drift)}: {shown}"
+    )

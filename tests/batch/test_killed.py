@@ -1,0 +1,113 @@
+"""kill -9 at any moment: the same command goes on, and ends with what a whole run has."""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import polars
+import pytest
+from typer.testing import CliRunner
+
+from cds_service.batch.lines import lines_of
+from cds_service.batch.sorting import shard_of
+from cds_service.cli import app
+from cds_service.storage.store import Store
+from cds_service.storage.vault import Vault
+from fhir_mapping.exports import export_files
+from fhir_mapping.subjects import subject_of_malformed
+from tests.conftest import ROOT
+
+pytestmark = [pytest.mark.data, pytest.mark.slow]
+KILLS = 20
+FORK = multiprocessing.get_context("fork")  # what is imported already need not be imported again
+
+
+@pytest.fixture
+def words(
+    data_dir: Path, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("READMIT_DATABASE", database)
+    monkeypatch.setenv("READMIT_BUNDLES", '{"readmission-risk": "bundles/lace-hospital"}')
+    source = str(a_part(data_dir / "synthea-bulk100" / "ndjson", tmp_path / "export"))
+    into = [f"{tmp_path}/out.{suffix}" for suffix in ("csv", "parquet", "ndjson")]
+    targets = [word for each in (*into, "database") for word in ("--to", each)]
+    return ["score", "--from", source, *targets, "--memory", "256"]
+
+
+def a_part(export: Path, folder: Path) -> Path:
+    """Some patients, so that a run is short, in several files."""
+    folder.mkdir()
+    for file in export_files(export):
+        lines = [line.raw for line in lines_of(file) if line.raw]
+        kept = [raw for raw in lines if shard_of(subject_of_malformed(raw), 6) == 0]
+        (folder / file.name.removesuffix(".gz")).write_bytes(b"\n".join(kept) + b"\n")
+    return folder
+
+
+def test_the_end_is_the_same(words: list[str], tmp_path: Path, database: str) -> None:
+    began = time.monotonic()
+    wanted = ended(words, tmp_path / "whole")
+    takes = time.monotonic() - began
+    reference = outputs(tmp_path, tmp_path / "whole")
+    choose, killed, runs = random.Random(11), 0, 0  # noqa: S311 - no secret
+    while killed < KILLS:
+        runs += 1
+        run = tmp_path / f"run{runs}"
+        while killed_after(choose.uniform(0, takes / 3), words, run):
+            killed += 1
+        assert ended(words, run) == wanted
+        assert outputs(tmp_path, run) == reference
+    assert asyncio.run(stored(database)) == sorted(reference["uuids"])
+
+
+def ended(words: list[str], run: Path) -> dict[str, Any]:
+    """The summary of a run that is left alone."""
+    answer = CliRunner().invoke(app, [*words, "--run", str(run)])
+    assert answer.exit_code == 0, answer.output
+    found: dict[str, Any] = json.loads((run / "summary.json").read_bytes())
+    return found
+
+
+def killed_after(seconds: float, words: list[str], run: Path) -> bool:
+    """Whether it was killed; else it came to its end before."""
+    process = FORK.Process(target=_silently, args=([*words, "--run", str(run)],))
+    process.start()
+    process.join(seconds)
+    if process.exitcode is None and process.pid:
+        os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode == -signal.SIGKILL
+
+
+def _silently(words: list[str]) -> None:
+    os._exit(CliRunner().invoke(app, words).exit_code)
+
+
+def outputs(folder: Path, run: Path) -> dict[str, Any]:
+    """All but what says which run it was, and when."""
+    table = polars.read_parquet(folder / "out.parquet").sort("uuid")
+    lines = (folder / "out.ndjson").read_text("utf-8").splitlines()
+    return {
+        "uuids": table["uuid"].to_list(),
+        "rows": table.drop("hook_instance", "created_at").rows(),
+        "rows of the csv": len(polars.read_csv(folder / "out.csv")),
+        "resources": sorted(json.loads(line)["id"] for line in lines),
+        "aside": (run / "aside.ndjson").read_bytes(),
+    }
+
+
+async def stored(url: str) -> list[str]:
+    store = Store(url, Vault())
+    async with store.database.reading() as connection:
+        rows = await connection.exec_driver_sql("SELECT uuid FROM assessment")
+        found = sorted(uuid for (uuid,) in rows)
+    await store.close()
+    return found
