@@ -21,11 +21,14 @@ from cds_service.storage.store import Store
 from cds_service.storage.vault import Vault
 from fhir_mapping.exports import export_files
 from fhir_mapping.subjects import subject_of_malformed
+from tests.batch.one_run import SHARE, one_run
 from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 KILLS = 20
-FORK = multiprocessing.get_context("fork")  # what is imported already need not be imported again
+SETTINGS = ("READMIT_DATABASE", "READMIT_BUNDLES")
+FORK = multiprocessing.get_context("forkserver")
+FORK.set_forkserver_preload(["tests.batch.one_run"])  # seconds of imports, once
 
 
 @pytest.fixture
@@ -33,6 +36,7 @@ def words(
     data_dir: Path, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> list[str]:
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("cds_service.batch.run._SHARE", SHARE)
     monkeypatch.setenv("READMIT_DATABASE", database)
     monkeypatch.setenv("READMIT_BUNDLES", '{"readmission-risk": "bundles/lace-hospital"}')
     source = str(a_part(data_dir / "synthea-bulk100" / "ndjson", tmp_path / "export"))
@@ -60,7 +64,7 @@ def test_the_end_is_the_same(words: list[str], tmp_path: Path, database: str) ->
     while killed < KILLS:
         runs += 1
         run = tmp_path / f"run{runs}"
-        while killed_after(choose.uniform(0, takes / 3), words, run):
+        while killed_after(choose.uniform(0, takes), words, run):
             killed += 1
         assert ended(words, run) == wanted
         assert outputs(tmp_path, run) == reference
@@ -77,7 +81,8 @@ def ended(words: list[str], run: Path) -> dict[str, Any]:
 
 def killed_after(seconds: float, words: list[str], run: Path) -> bool:
     """Whether it was killed; else it came to its end before."""
-    process = FORK.Process(target=_silently, args=([*words, "--run", str(run)],))
+    given = {name: os.environ[name] for name in SETTINGS}
+    process = FORK.Process(target=one_run, args=([*words, "--run", str(run)], given, str(ROOT)))
     process.start()
     process.join(seconds)
     if process.exitcode is None and process.pid:
@@ -85,10 +90,6 @@ def killed_after(seconds: float, words: list[str], run: Path) -> bool:
     process.join()
     assert process.exitcode in (0, -signal.SIGKILL)
     return process.exitcode == -signal.SIGKILL
-
-
-def _silently(words: list[str]) -> None:
-    os._exit(CliRunner().invoke(app, words).exit_code)
 
 
 def outputs(folder: Path, run: Path) -> dict[str, Any]:
