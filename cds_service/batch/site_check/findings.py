@@ -113,7 +113,8 @@ class Lateness:
 
 @dataclass(frozen=True)
 class FeatureFound:
-    """One of the 105 features; the four counts add up to the finished stays."""
+    """One of the 105 features; found, nothing_there, unknown and missing add up to the finished
+    stays. `issued_after_discharge`: stays of which some value was issued too late to be used."""
 
     name: str
     label: str
@@ -123,6 +124,7 @@ class FeatureFound:
     unknown: int
     missing: int
     hours_before_discharge: Lateness | None
+    issued_after_discharge: int
     units: tuple[UnitSeen, ...]
     codes: tuple[CodeSeen, ...]
     rejected: tuple[Rejected, ...]

@@ -100,6 +100,7 @@ def feature_found(feature: Feature, survey: Survey, least: int) -> FeatureFound:
         *counts,
         missing=survey.finished - sum(counts),
         hours_before_discharge=_lateness(tally),
+        issued_after_discharge=tally.issued_after,
         units=tuple(UnitSeen(*each) for each in _first(tally.units.common(least))),
         codes=tuple(_behind(tally, least)),
         rejected=tuple(

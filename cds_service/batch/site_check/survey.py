@@ -20,7 +20,7 @@ from cds_service.batch.site_check.tallies import Hours, Tally, shown
 from fhir_mapping.catalogue import CATALOGUE, Feature
 from fhir_mapping.errors import PatientError
 from fhir_mapping.extract import FeatureVector
-from fhir_mapping.history import DataIssue, IndexStay, NoStay, PatientHistory, Sources
+from fhir_mapping.history import DataIssue, Event, IndexStay, NoStay, PatientHistory, Sources
 from fhir_mapping.profiles import Profile, load_profile
 from fhir_mapping.reading import history_of
 from fhir_mapping.readings import Evidence
@@ -39,6 +39,7 @@ class FeatureTally:
     found: int = 0
     nothing_there: int = 0
     unknown: int = 0
+    issued_after: int = 0
     hours: Hours = field(default_factory=Hours)
     units: Tally[str] = field(default_factory=Tally)
     codes: Tally[Code] = field(default_factory=Tally)
@@ -131,6 +132,7 @@ class Survey:
         for stay in finished_stays(history, NEVER):
             vector = self._stay(history, stay)
             self._features(vector, stay)
+            self._late(history, stay)
             self._received(vector, by_reference, profile, seen)
         for name, units in seen.units.items():
             self.features[name].units.add(units)
@@ -185,6 +187,13 @@ class Survey:
             if issue.feature:
                 self.features[issue.feature].rejected.add(Counter({issue.code: issue.count}))
 
+    def _late(self, history: PatientHistory, stay: IndexStay) -> None:
+        """Values of the stay that nobody can have read by its end."""
+        late = {measure for measure in history.events if _issued_after(history.of(measure), stay)}
+        for feature in CATALOGUE:
+            if not feature.derived and late & set(feature.reads):
+                self.features[feature.name].issued_after += 1
+
     def _received(
         self,
         vector: FeatureVector,
@@ -222,6 +231,15 @@ def _found(
     if times:
         newest = max(each.earliest + (each.latest - each.earliest) / 2 for each in times)
         tally.hours.add((stay.prediction_time - newest).total_seconds() / 3600)
+
+
+def _issued_after(events: Iterable[Event], stay: IndexStay) -> bool:
+    end = stay.prediction_time
+    return any(
+        each.time.since(stay.t0) and each.time.by(end) and not each.issued.by(end)
+        for each in events
+        if each.time and each.issued
+    )
 
 
 def _undisplayed(codes: Counter[Code]) -> Counter[Code]:
