@@ -10,10 +10,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 import pytest
 
+from cds_service.assessment import Assessor
+from cds_service.batch.arrived import Arrived
+from cds_service.batch.site_check.checking import Asked, check
 from cds_service.batch.site_check.findings import SiteCheck
+from fhir_mapping.catalogue import CATALOGUE
 from fhir_mapping.profiles import load_profile
+from model.bundle import load_bundle
+from model.scoring import scorer_for
 from tests.batch.site_checks import (
     PATIENTS,
     WRITTEN,
@@ -25,6 +32,7 @@ from tests.batch.site_checks import (
     feature,
     run,
 )
+from tests.service.requests import now
 
 ROOT = Path(__file__).resolve().parents[2]
 MARGARET = "margaret-heart-failure"
@@ -178,6 +186,47 @@ def test_nothing_of_a_patient_is_written(tmp_path: Path) -> None:
     assert any("(unknown element)" in each["path"] for each in found["deep_check"]["errors"])
     broken = {(e["code"], e["resource"]): e["count"] for e in found["issues"]}
     assert broken["malformed_resource", "Observation"] == 8
+
+
+def look(arrived: Arrived, least: int = 5) -> SiteCheck:
+    bundle = load_bundle(ROOT / "bundles" / "demo", mapping_digest=CATALOGUE.digest)
+    asked = Asked(Assessor(bundle, scorer_for(bundle)), None, least, 100, now())
+    return check(arrived, asked, lambda things, *_: things)[0]
+
+
+def test_the_marks_would_be_seen_if_nothing_were_held_back(tmp_path: Path) -> None:
+    source = export(tmp_path / "export", ([*hostile(number)] for number in range(2)))
+    arrived = Arrived((source / "all.ndjson",))
+    shown = msgspec.to_builtins(look(arrived, least=1))
+    assert {key for key, part in shown.items() if CANARY.search(str(part))} == {
+        "features", "units", "unmapped", "deep_check",
+    }  # fmt: skip
+    assert CANARY.findall(str(look(arrived, least=3))) == []
+
+
+def test_what_a_source_says_of_its_files_counts(local: Path) -> None:
+    """Whole types without a line were read; parts are partial; what is gone is gone."""
+    whole = frozenset(("Patient", "Encounter", "Condition", "Observation", "MedicationDispense"))
+    haemoglobin = [
+        ("Observation", each["id"])
+        for record in local_records()
+        for each in record
+        if LOCAL in json.dumps(each)
+    ]
+    found = look(
+        Arrived(
+            (local / "all.ndjson",),
+            types=whole,
+            partial=frozenset(("Observation",)),
+            deleted=tuple(haemoglobin),
+        )
+    )
+    states = {each.type: each.state for each in found.not_read}
+    assert states["Observation"] == "partial"
+    assert states["Procedure"] == "not_read"
+    assert "MedicationDispense" not in states
+    assert "HGB" not in {each.code for each in found.unmapped}
+    assert "HGB" in {each.code for each in look(Arrived((local / "all.ndjson",))).unmapped}
 
 
 def test_what_all_patients_share_is_shown_and_cannot_do_harm(tmp_path: Path) -> None:
@@ -365,7 +414,7 @@ def test_the_page_stands_alone(tmp_path: Path) -> None:
     assert re.findall(r"(?:src|href)=", page) == []
     assert "default-src 'none'" in page
     assert "prefers-color-scheme: dark" in page
-    assert page.count("<table>") == page.count("<caption>")
+    assert page.count("<table") == page.count("<caption>")
 
 
 def keys_of(kind: Any) -> Iterator[str]:

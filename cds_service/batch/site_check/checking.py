@@ -51,9 +51,9 @@ def check(arrived: Arrived, asked: Asked, track: Track) -> tuple[SiteCheck, Prof
     export = _read(arrived.files, sample, track)
     survey = Survey(_sources(arrived, export), asked.assessor)
     survey.notice(export.issues)
-    waiting = len(export.patients)
+    waiting, gone = len(export.patients), frozenset(arrived.deleted)
     for patient, resources in track(export.records(), "Patients", waiting):
-        survey.add(resources, asked.site)
+        survey.add([each for each in resources if (each.type, each.id) not in gone], asked.site)
         export.patients.pop(patient, None)
     checked = track(deep_check(sample), "Deep check", sum(map(len, sample.kept.values())))
     profile = _profile(survey, asked.site)
