@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from cds_service.batch.check_site_command import check_site_command
 from cds_service.batch.extract_command import extract_command
 from cds_service.batch.score_command import score_command
 from cds_service.environment import settings_from
@@ -21,6 +22,7 @@ from cds_service.smart.key_command import new_app_keys_command
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command("extract")(extract_command)
 app.command("score")(score_command)
+app.command("check-site")(check_site_command)
 app.add_typer(audit_app, name="audit")
 app.command("purge")(purge_command)
 app.command("new-key")(new_key_command)

@@ -110,6 +110,7 @@ def test_every_command_explains_itself() -> None:
     for command in (
         "serve",
         "extract",
+        "check-site",
         "audit",
         "purge",
         "new-key",
