@@ -1,7 +1,7 @@
 """Files that are there whole or not at all."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cds_service.batch.errors import BatchError
@@ -25,4 +25,5 @@ def drafted(file: Path) -> Iterator[Path]:
             "Free space or give leave to write there, and run the same command again.",
         ) from None
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)

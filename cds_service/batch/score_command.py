@@ -2,43 +2,49 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
-from cds_service.batch.arrived import Arrived
 from cds_service.batch.errors import BatchError
 from cds_service.batch.job import Job
 from cds_service.batch.run import print_of, score_arrived
 from cds_service.batch.run_folder import RunFolder
 from cds_service.batch.scoring import Choice
+from cds_service.batch.sources.arriving import arrive, server_of
 from cds_service.batch.summary import summary
 from cds_service.batch.targets.database import DatabaseTarget
 from cds_service.batch.targets.risk_assessments import RiskAssessmentTarget
 from cds_service.batch.targets.tables import TableTarget
 from cds_service.batch.targets.target import Target
-from cds_service.batch.telling import Steps, tell
+from cds_service.batch.telling import Steps, tell, tell_deleted
 from cds_service.dependencies import system_clock
 from cds_service.environment import settings_from
 from cds_service.errors import StartRefusedError
 from cds_service.governance.opening import refusals_said
-from cds_service.services import offered
+from cds_service.services import Offered, offered
 from cds_service.settings import MEBIBYTE, READMISSION, Settings
 from cds_service.storage.store import Store
 from cds_service.storage.vault import Vault
 from cds_service.tenants import Tenant, dev_tenant, load_tenants
-from fhir_mapping.errors import ExportError
-from fhir_mapping.exports import export_files
 
 _DATABASE = "database"
 _DAY = ["%Y-%m-%d"]
 
 
 def score_command(
-    source: Annotated[str, typer.Option("--from", help="Folder of NDJSON (.gz too) or Bundles.")],
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            help="Folder of NDJSON (.gz too) or Bundles, or a FHIR server's https://.../$export.",
+        ),
+    ],
     targets: Annotated[
         list[str],
         typer.Option(
@@ -91,9 +97,11 @@ async def _score(
     now: datetime,
 ) -> None:
     settings = settings_from({})
-    arrived = _arrived(Path(source))
+    mine = _tenant(settings, asked["tenant"])
+    arrived = await arrive(source, mine, settings, folder.received, system_clock)
     as_of = folder.begin(asked | {"files": print_of(arrived.files)}, now)
-    job = _job(settings, asked["tenant"], asked["service"], folder.run_id, as_of)
+    offer = _service(settings, mine, asked["service"])
+    job = Job(folder.run_id, mine, offer, as_of, server_of(source, mine))
     async with AsyncExitStack() as held:
         into = [await _target(each, folder, job, settings, held) for each in targets]
         with Steps() as steps:
@@ -108,23 +116,16 @@ async def _score(
             )
     shards = sorted((folder.path / "rows").glob("*.parquet"))
     found = summary(shards, read.tally, job.assessor.bundle)
+    tell_deleted(len(arrived.deleted))
     tell(found, [each.name for each in into], folder.keep_summary(found))
 
 
-def _arrived(path: Path) -> Arrived:
-    try:
-        return Arrived(tuple(export_files(path)))
-    except ExportError as wrong:
-        raise BatchError("--from", str(wrong), "Name a folder of a FHIR export.") from None
-
-
-def _job(settings: Settings, tenant: str | None, service: str, run_id: str, as_of: datetime) -> Job:
-    """The tenant's service. Raises StartRefusedError."""
-    mine = _tenant(settings, tenant)
-    services = offered(settings.bundles, [mine], critical_outcome=settings.critical_outcome)
+def _service(settings: Settings, tenant: Tenant, service: str) -> Offered:
+    """Raises StartRefusedError or BatchError."""
+    services = offered(settings.bundles, [tenant], critical_outcome=settings.critical_outcome)
     if service not in services:
         raise BatchError("--service", "no such service.", f"Offered: {', '.join(services)}.")
-    return Job(run_id, mine, services[service], as_of, mine.server_of(None))
+    return services[service]
 
 
 def _tenant(settings: Settings, name: str | None) -> Tenant:
@@ -142,6 +143,7 @@ async def _target(
     name: str, folder: RunFolder, job: Job, settings: Settings, held: AsyncExitStack
 ) -> Target:
     if name == _DATABASE:
+        _check_place(settings.database)
         store = Store(settings.database, Vault(settings.storage_keys))
         held.push_async_callback(store.close)
         await store.migrate()
@@ -154,3 +156,13 @@ async def _target(
     raise StartRefusedError(
         f"--to {name}: ends in none of .csv, .parquet, .ndjson, and is not database."
     )
+
+
+def _check_place(database: str) -> None:
+    """Of SQLite: a folder that is not there is said before anything is opened in it."""
+    with suppress(ArgumentError):  # the store says it better
+        url = make_url(database)
+        if url.get_backend_name() == "sqlite" and not Path(url.database or "").parent.is_dir():
+            raise BatchError(
+                "READMIT_DATABASE", "its folder is not there.", "Make it, or name another."
+            )

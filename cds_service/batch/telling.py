@@ -57,6 +57,16 @@ def tell(found: Mapping[str, Any], targets: Sequence[str], kept: Path) -> None:
     say(f"into {', '.join(targets)}; summary in {kept}")
 
 
+def tell_deleted(count: int) -> None:
+    """What a server says is gone is still stored here."""
+    if count:
+        say(
+            f"{count} resources were deleted at the server; what is stored of them is purged by"
+            " `readmit purge` (the list is in the run's folder)",
+            style="yellow",
+        )
+
+
 def _tell_drift(drift: Mapping[str, float] | None) -> None:
     if drift is None:
         return

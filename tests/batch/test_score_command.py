@@ -1,0 +1,137 @@
+"""`readmit score` as an operator calls it: what it says, and how it refuses."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars
+import pytest
+from typer.testing import CliRunner, Result
+
+from cds_service.cli import app
+from cds_service.dependencies import system_clock
+from cds_service.smart.app_keys import new_app_keys, read_app_keys
+from tests.batch.bulk_server.state import FakeBulk
+from tests.conftest import ROOT
+from tests.service.stored import KEY
+
+Score = Callable[..., Result]
+MARGARET = ROOT / "examples" / "patients" / "margaret-heart-failure.json"
+
+
+@pytest.fixture
+def score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Score:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("READMIT_DATABASE", f"sqlite+aiosqlite:///{tmp_path}/test.sqlite")
+    monkeypatch.setenv("READMIT_BUNDLES", '{"readmission-risk": "bundles/demo"}')
+
+    def run(*words: object) -> Result:
+        given = ["--run", tmp_path / "run", *words] if "--run" not in words else words
+        return CliRunner().invoke(app, ["score", *map(str, given)])
+
+    return run
+
+
+def test_it_says_what_was_read_scored_and_not_and_where_it_is(score: Score, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    answer = score("--from", MARGARET, "--to", out, "--to", "database")
+    assert answer.exit_code == 0, answer.output
+    assert "7 stays: 7 scored" in answer.stdout
+    assert "into out.csv, database; summary in" in answer.stdout
+    table = polars.read_csv(out)
+    assert {*table["patient_id"]} == {"margaret-heart-failure-patient-1"}
+    assert {*table["outcome"]} == {"scored"}
+    summary = json.loads((tmp_path / "run" / "summary.json").read_bytes())
+    assert (summary["stays"], summary["lines"]["put aside"]) == (7, {})
+    assert "margaret-heart-failure-" not in answer.output + json.dumps(summary)
+
+
+def test_the_same_command_says_the_same_again(score: Score, tmp_path: Path) -> None:
+    words = ("--from", MARGARET, "--to", tmp_path / "out.parquet", "--to", "database")
+    assert score(*words).stdout == score(*words).stdout
+
+
+def test_an_export_without_a_patient_is_a_result(score: Score, tmp_path: Path) -> None:
+    (tmp_path / "none.ndjson").write_text('{"resourceType": "Location", "id": "l"}\n')
+    out = tmp_path / "out.csv"
+    answer = score("--from", tmp_path / "none.ndjson", "--to", out)
+    assert answer.exit_code == 0, answer.output
+    assert "0 stays: 0 scored" in answer.stdout
+    assert out.read_text().count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--from", "nowhere", "--to", "a.csv"), "nowhere: no FHIR file"),
+        (("--from", MARGARET, "--to", "a.xlsx"), "a.xlsx: ends in none of"),
+        (("--from", MARGARET, "--to", "a.csv", "--service", "other"), "--service: no such service"),
+        (("--from", MARGARET, "--to", "a.csv", "--tenant", "north"), "--tenant: there are none"),
+        (
+            ("--from", "https://elsewhere.example/fhir/$export", "--to", "a.csv"),
+            "no FHIR server of",
+        ),
+    ],
+)
+def test_what_cannot_be_is_a_sentence_and_exit_2(
+    score: Score, words: tuple[object, ...], said: str
+) -> None:
+    answer = score(*words)
+    assert answer.exit_code == 2
+    assert said in answer.output.replace("\n", " ")
+    assert "Traceback" not in answer.output
+
+
+def test_a_target_that_cannot_be_written_is_a_sentence_and_leaves_nothing(
+    score: Score, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("here")
+    answer = score("--from", MARGARET, "--to", tmp_path / "file" / "out.csv")
+    assert answer.exit_code == 2
+    assert "out.csv: cannot be written" in answer.output
+    assert (tmp_path / "file").read_text() == "here"
+
+
+def test_a_database_that_is_gone_is_a_sentence(
+    score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("READMIT_DATABASE", f"sqlite+aiosqlite:///{tmp_path}/gone/test.sqlite")
+    answer = score("--from", MARGARET, "--to", "database")
+    assert answer.exit_code == 2
+    assert "READMIT_DATABASE: its folder is not there" in answer.output
+
+
+def test_a_servers_export_is_received_and_scored(
+    score: Score, tmp_path: Path, server: FakeBulk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.reset(system_clock)
+    for each in json.loads(MARGARET.read_bytes())["entry"]:
+        resource = each["resource"]
+        if resource["resourceType"] in server.records:
+            server.records[resource["resourceType"]].append(resource)
+    keys = tmp_path / "app-keys.json"
+    keys.write_text(new_app_keys())
+    server.register("readmit-batch", json.loads(read_app_keys(keys).public()))
+    (tmp_path / "tenants.toml").write_text(
+        f'[[tenant]]\nname = "north"\niss = "https://n.example"\njku = "https://n.example/jwks"\n'
+        f'fhir_servers = ["{server.base}"]\n'
+        '[tenant.backend]\nclient_id = "readmit-batch"\nalgorithm = "ES384"\n'
+    )
+    for name, value in {
+        "TENANTS": str(tmp_path / "tenants.toml"),
+        "PUBLIC_URL": "https://readmit.example",
+        "APP_KEYS": str(keys),
+        "STORAGE_KEYS": f'["{KEY}"]',
+    }.items():
+        monkeypatch.setenv(f"READMIT_{name}", value)
+    out = tmp_path / "out.parquet"
+    words = ("--from", f"{server.base}/$export", "--to", out, "--to", "database")
+    answer = score(*words, "--tenant", "north")
+    assert answer.exit_code == 0, answer.output
+    table = polars.read_parquet(out)
+    assert {*table["fhir_server"]} == {server.base}
+    assert {*table["tenant"]} == {"north"}
+    asked = len(server.at("kick-off"))
+    assert score(*words, "--tenant", "north").stdout == answer.stdout
+    assert len(server.at("kick-off")) == asked  # received already
+    assert score(*words).exit_code == 2
