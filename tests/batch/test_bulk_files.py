@@ -247,7 +247,9 @@ def test_a_deletion_that_cannot_be_read_stops(tmp_path: Path, line: bytes) -> No
         list(deletions([path]))
 
 
-@pytest.mark.parametrize("content", [b"\x1f\x8b broken", gzip.compress(b"{}" * 999)[:-9]])
+@pytest.mark.parametrize(
+    "content", [b"\x1f\x8b broken", gzip.compress(b"{}" * 999)[:-9]], ids=["garbage", "cut"]
+)
 def test_a_file_that_is_not_whole_stops(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "deleted.ndjson.gz"
     path.write_bytes(content)
