@@ -1,9 +1,10 @@
 """check-site.html: one page that stands alone. No script, no network; same findings, same bytes."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from cds_service.batch.site_check.findings import FeatureFound, SiteCheck
 from cds_service.hooks.wording import GROUPS, REASONS
@@ -16,13 +17,7 @@ _NAMED = 6
 
 def page_html(findings: SiteCheck) -> str:
     """The page."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(PAGE).render(
+    return _template().render(
         found=findings,
         warnings=warnings(findings),
         groups=_grouped(findings),
@@ -31,6 +26,17 @@ def page_html(findings: SiteCheck) -> str:
         hours=hours,
         share=share,
     )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(PAGE)
 
 
 def warnings(findings: SiteCheck) -> list[str]:
