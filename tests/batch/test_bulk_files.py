@@ -20,6 +20,8 @@ from tests.batch.bulk_server.state import TYPES, FakeBulk
 from tests.batch.exporting import Exporting, Time
 from tests.batch.test_bulk_happy import everything, resources
 
+pytestmark = pytest.mark.sampled(15)
+
 
 @pytest.mark.parametrize("false", [False, "false"])
 async def test_no_token_where_files_require_none(

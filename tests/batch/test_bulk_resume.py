@@ -17,6 +17,8 @@ from tests.batch.bulk_server.state import FakeBulk, system_now
 from tests.batch.exporting import CLIENT_ID, Exporting
 from tests.security.clients import signing_key
 
+pytestmark = pytest.mark.sampled(6)
+
 
 class KilledError(BaseException):
     """What no code of ours catches: the process ends here."""

@@ -19,6 +19,8 @@ from tests.batch.bulk_server.state import FakeBulk
 from tests.batch.exporting import CLIENT_ID, Exporting, Time, registration
 from tests.security.clients import signing_key
 
+pytestmark = pytest.mark.sampled(10)
+
 
 @pytest.mark.parametrize("algorithm", ["RS384", "ES384"])
 async def test_both_algorithms(export: Exporting, server: FakeBulk, algorithm: str) -> None:

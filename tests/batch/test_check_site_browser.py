@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 from tests.batch.site_checks import PATIENTS, checked, copies, export
 from tests.browsing import SCREENSHOTS, chromium, watched
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

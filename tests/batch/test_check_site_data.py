@@ -16,7 +16,7 @@ from cds_service.cli import app
 from fhir_mapping.catalogue import CATALOGUE
 from tests.batch.site_checks import checked, codings, feature, patient_of, raw
 
-pytestmark = [pytest.mark.data, pytest.mark.sampled(4)]
+pytestmark = [pytest.mark.data, pytest.mark.sampled(2)]
 
 LABITEMS = "http://mimic.mit.edu/fhir/mimic/CodeSystem/mimic-d-labitems"
 HOSPITAL = "http://mimic.mit.edu/fhir/mimic/identifier/encounter-hosp"
