@@ -68,6 +68,9 @@ def _assessor(folder: Path) -> Assessor:
 
 
 def _track(things: Iterable[Any], words: str, total: int) -> Iterable[Any]:
+    """A bar where somebody looks; its threads are no use to a file or a pipe."""
+    if not _console.is_terminal:
+        return things
     return track(things, words, total=total, console=_console, transient=True)
 
 
