@@ -72,7 +72,11 @@ def extract_export(
     result = Extraction()
     result.noticed.update(f"{issue.code}: {issue.resource}" for issue in export.issues)
     for patient, resources in track(
-        list(export.records()), description="Patients", console=_console, transient=True
+        list(export.records()),
+        description="Patients",
+        console=_console,
+        transient=True,
+        disable=not _console.is_terminal,
     ):
         try:
             history = history_of(resources, profile=site)

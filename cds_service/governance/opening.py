@@ -47,9 +47,15 @@ def say(text: str, style: str | None = None) -> None:
 
 
 def progress() -> Progress:
-    """A bar on standard error, gone when it is done."""
+    """A bar on standard error, gone when it is done; of no use to a file or a pipe, and not there."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeRemainingColumn(), console=_errors, transient=True)
+    return Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=_errors,
+        transient=True,
+        disable=not _errors.is_terminal,
+    )
 
 
 def _check_there(database: str) -> None:
