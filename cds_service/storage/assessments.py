@@ -131,7 +131,7 @@ async def first_probabilities(
     connection: AsyncConnection, tenant: str, *, service_id: str, bundle: str, since: datetime
 ) -> list[tuple[datetime, float]]:
     """When and with which probability each stay was first scored by the bundle of that digest, of
-    those first scored since."""
+    those first scored since. A batch scores whole years at once, and is no part of it."""
     a, earlier = ASSESSMENT.c, ASSESSMENT.alias()
     before = exists().where(
         earlier.c.tenant == tenant,
@@ -139,12 +139,13 @@ async def first_probabilities(
         earlier.c.bundle_digest == bundle,
         earlier.c.encounter_id == a.encounter_id,
         earlier.c.probability.is_not(None),
+        earlier.c.hook != "batch",
         earlier.c.id < a.id,
     )
     found = await connection.execute(
         select(a.created_at, a.probability)
         .where(a.tenant == tenant, a.service_id == service_id, a.created_at >= since)
-        .where(a.bundle_digest == bundle)
+        .where(a.bundle_digest == bundle, a.hook != "batch")
         .where(a.probability.is_not(None), a.encounter_id.is_not(None), ~before)
         .order_by(a.id)
     )

@@ -4,10 +4,20 @@ Every query names its tenant.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, FromClause, RowMapping, Select, and_, exists, func, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    RowMapping,
+    Select,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cds_service.storage.assessments import WITH_CONTENTS, Stored, as_stored
@@ -15,6 +25,7 @@ from cds_service.storage.tables import ASSESSMENT
 
 Row = dict[str, Any]
 SCORED: Final = "scored"
+_DAY: Final = timedelta(days=1)
 _STAY: Final = ("tenant", "service_id", "fhir_server", "patient_id", "encounter_id")
 
 
@@ -67,9 +78,11 @@ async def stays_of(
     until: datetime,
 ) -> list[StayOfDay]:
     """The stays of that server whose newest assessment was made in [since, until), and not silently:
-    those with a score first, by probability, then by points; the others as they came."""
-    a = ASSESSMENT.c
-    of_day = _last_of_stay(ASSESSMENT.alias()).where(
+    those with a score first, by probability, then by points; the others as they came. Of a batch
+    what ended long before is not of that day, and is passed over."""
+    a, later = ASSESSMENT.c, ASSESSMENT.alias()
+    of_day = _last_of_stay(later, _of_its_time(later, since)).where(
+        _of_its_time(ASSESSMENT, since),
         a.tenant == tenant,
         a.service_id == service_id,
         a.fhir_server == fhir_server,  # another server's ids are other people's
@@ -82,6 +95,11 @@ async def stays_of(
     earlier = await connection.execute(_scored_before(of_day))
     scored = {_stay(row): row for row in (*earlier.mappings(), *newest) if row["outcome"] == SCORED}
     return sorted((_of_day(row, scored.get(_stay(row))) for row in newest), key=_rank)
+
+
+def _of_its_time(row: FromClause, since: datetime) -> ColumnElement[bool]:
+    """What a hook or a user asked for always is; of a batch what ended at most a day before."""
+    return or_(row.c.hook != "batch", row.c.prediction_time >= since - _DAY)
 
 
 def _last_of_stay(later: FromClause, *conditions: ColumnElement[bool]) -> Select[Any]:

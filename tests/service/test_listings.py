@@ -128,3 +128,16 @@ async def test_what_was_made_silently_is_on_no_list(store: Store) -> None:
     await add(store, created_at=START, first_showing=False, **stay, **UNSCORED)
     (found,) = await stays(store)
     assert found.scored is None
+
+
+async def test_of_a_batch_only_what_has_just_ended_is_of_the_day(store: Store) -> None:
+    by_batch = {"hook": "batch", "first_showing": False, "card_uuid": None}
+    await add(store, encounter_id="seen", prediction_time=START - 3 * DAY, probability=0.2)
+    await add(store, encounter_id="seen", prediction_time=START - 3 * DAY, **by_batch)
+    await add(store, encounter_id="last year", prediction_time=START - 300 * DAY, **by_batch)
+    await add(store, encounter_id="no end", prediction_time=None, **UNSCORED, **by_batch)
+    await add(store, encounter_id="yesterday", prediction_time=START - DAY / 2, **by_batch)
+    listed = {each.newest["encounter_id"]: each.newest["hook"] for each in await stays(store)}
+    assert listed.pop("yesterday") == "batch"
+    assert [*listed] == ["seen"]
+    assert listed["seen"] != "batch"

@@ -116,6 +116,7 @@ async def test_a_stay_counts_once_and_at_its_first_probability(store: Store) -> 
     await add(store, encounter_id="before", created_at=moment(5))
     await add(store, encounter_id="unscored", probability=None, outcome="not_scored")
     await add(store, encounter_id=None)
+    await add(store, encounter_id="unscored", hook="batch", probability=0.9, first_showing=False)
     later = await add(store, encounter_id="unscored", probability=0.2, silent=True)
     points = await add(store, encounter_id="points", probability=None)
     found = await store.first_probabilities(
