@@ -165,6 +165,7 @@ def loopback() -> Iterator[Loopback]:
     """The port, answered by a thread of its own."""
     with socket.socket() as line:
         line.bind(("127.0.0.1", 0))
+        line.listen()  # who comes before the server runs waits, and is not refused
         app = Loopback(line.getsockname()[1])
         config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, access_log=False)
         server = uvicorn.Server(config)

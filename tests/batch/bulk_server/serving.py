@@ -46,6 +46,7 @@ def fake_bulk(**fields: Any) -> Iterator[FakeBulk]:
     """A running server."""
     with socket.socket() as line:
         line.bind(("127.0.0.1", 0))
+        line.listen()  # who comes before the server runs waits, and is not refused
         server = FakeBulk(f"http://127.0.0.1:{line.getsockname()[1]}", **fields)
         config = uvicorn.Config(
             application(server),

@@ -49,6 +49,7 @@ def fake_ehr(
     """A running EHR; `host` is how it names itself: "localhost" makes it another site."""
     with socket.socket() as line:
         line.bind(("127.0.0.1", 0))
+        line.listen()  # who comes before the server runs waits, and is not refused
         ehr = FakeEhr(f"http://{host}:{line.getsockname()[1]}", clock=clock, **fields)
         config = uvicorn.Config(
             application(ehr), lifespan="off", ws="none", log_config=None, access_log=False
