@@ -35,8 +35,8 @@ test: $(BIN)/.complete
 	@$(BIN)/pytest -m "not slow" -n auto
 
 test-all: $(BIN)/.complete $(PEERS)/.complete
-	@$(BIN)/pytest -m "not slow or sampled" -n auto --cov
-	@$(BIN)/pytest -m "slow and not sampled and not load" -n auto
+	@$(BIN)/pytest -m "not slow or unsampled" -n auto --cov
+	@$(BIN)/pytest -m "slow and not unsampled and not load" -n auto
 	@$(BIN)/pytest -m load
 
 check: $(BIN)/.complete

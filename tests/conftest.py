@@ -61,7 +61,8 @@ def peers() -> Path:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of a module marked `sampled(n)` every so many-th case stays in `make test`, others become slow."""
+    """Of a module marked `sampled(n)` every so many-th case stays in `make test`, others become slow
+    for that reason alone, which `unsampled` says."""
     modules: dict[Path, list[pytest.Item]] = {}
     for item in items:
         if item.get_closest_marker("sampled") and not item.get_closest_marker("slow"):
@@ -72,6 +73,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for number, case in enumerate(cases):
             if number % step:
                 case.add_marker(pytest.mark.slow)
+                case.add_marker(pytest.mark.unsampled)
 
 
 def pytest_collection_finish() -> None:
