@@ -82,6 +82,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """Else libraries that look for leaks at their end take what is frozen for one."""
+    gc.unfreeze()
+
+
 class NetworkUse(Exception):  # noqa: N818 - not an OSError, so that no retry swallows it
     """A test reached for an address that is not this machine's own."""
 
