@@ -6,6 +6,7 @@ A bundle of kind `published_scores` has no probability of its own: its scorer sa
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy
@@ -55,6 +56,7 @@ class Score:
 
 _LEFT_OVER = 1e-3
 """Log-odds that contributions may leave over before the way is walked in finer steps."""
+_KEPT = 128
 _DECIMALS = 4
 _BATCH_DIFFERENCE = 2e-6
 """Twice what METHOD.md (Equality) allows between batches on one build."""
@@ -110,9 +112,14 @@ class TrainedScorer:
         self._model, self._positions = model, positions
         self._concepts = [column.concept for column in model.schema]
         self._reference = model.prepare(model.encode(model.reference)[None])
+        self._known = lru_cache(_KEPT)(self._score)
 
     def score(self, values: Sequence[Value]) -> Score:
-        """One vector in catalogue order."""
+        """One vector in catalogue order. A client asks for the same stay again and again: the latest
+        scores are kept, for what moved them takes most of a call."""
+        return self._known(tuple(values))
+
+    def _score(self, values: tuple[Value, ...]) -> Score:
         table = self._row(values)[None]
         logits = self._model.logits(table)
         calibrator = self._model.calibrator
