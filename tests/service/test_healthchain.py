@@ -21,7 +21,8 @@ from tests.service.trained import SHIPPED
 
 pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).with_name("healthchain_client.py")
-REQUIRED_BY_IT_ALONE = ["cards.0.suggestions.0.isRecommended"]
+ITS_LINK = "cards.0.links.0.autoLaunchable"
+REQUIRED_BY_IT_ALONE = [ITS_LINK, "cards.0.suggestions.0.isRecommended"]
 MINE = {"patientId": PATIENT}
 CHILD = patient(birthDate="2015-01-01")
 
@@ -71,9 +72,11 @@ def test_patient_view_is_answered(peers: Path, service: str) -> None:
     assert told["disputed"] == REQUIRED_BY_IT_ALONE
 
 
-def test_a_card_without_suggestion_is_read_by_its_models(peers: Path, service: str) -> None:
+def test_of_a_card_without_suggestion_its_models_dispute_the_link_alone(
+    peers: Path, service: str
+) -> None:
     told = played(peers, service, view(open_stay(), patient=CHILD))
-    assert (told["errors"], told["disputed"]) == ([], [])
+    assert (told["errors"], told["disputed"]) == ([], [ITS_LINK])
     (card,) = told["response"]["cards"]
     assert card["summary"].startswith("Readmission risk not scored")
     assert all(each["display"] for each in card["overrideReasons"])
