@@ -80,7 +80,7 @@ def test_of_a_card_without_suggestion_its_models_dispute_the_link_alone(
     (card,) = told["response"]["cards"]
     assert card["summary"].startswith("Readmission risk not scored")
     assert all(each["display"] for each in card["overrideReasons"])
-    assert "extension" not in card  # its model drops what it does not know
+    assert "extension" in card  # what its models dispute, its client hands on as received
 
 
 def test_discovery_is_read_by_its_models(peers: Path, service: str) -> None:
