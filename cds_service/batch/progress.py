@@ -42,6 +42,8 @@ class OneLine:
         self._progress.stop()
 
     def say(self, what: str, done: int = 0, total: int | None = None) -> None:
-        """Draw it."""
-        line = self._line
-        self._progress.update(line, description=escape(what), completed=done, total=total)
+        """Draw it; another thing that can be counted has a rate and a time left of its own."""
+        words = escape(what)
+        if total is not None and words != self._progress.tasks[0].description:
+            self._progress.reset(self._line)
+        self._progress.update(self._line, description=words, completed=done, total=total)

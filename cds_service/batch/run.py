@@ -5,7 +5,7 @@ run that was killed gives the shard in work to the targets again, and each takes
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from math import ceil
@@ -16,6 +16,7 @@ from cds_service.batch import tables
 from cds_service.batch.arrived import Arrived
 from cds_service.batch.drafts import drafted
 from cds_service.batch.job import Job, table_row
+from cds_service.batch.progress import Listener
 from cds_service.batch.results import Result
 from cds_service.batch.run_folder import RunFolder
 from cds_service.batch.scoring import Choice, Record, assess_records
@@ -25,8 +26,6 @@ from fhir_mapping.history import DataIssue, Source
 from fhir_mapping.resources import decode
 from fhir_mapping.support import Support
 
-Step = Callable[[str, int, int], None]
-"""Hears what is being done, how many steps of it are, and of how many."""
 MOST_SHARDS: Final = 500
 _SHARE: Final = 8
 """A shard's lines may take this part of the memory: they are held, decoded and scored."""
@@ -42,7 +41,7 @@ async def score_arrived(
     folder: RunFolder,
     *,
     memory: int,
-    step: Step,
+    progress: Listener,
 ) -> Sorted:
     """Assess every chosen stay of what arrived and give each result to every target once.
 
@@ -54,19 +53,21 @@ async def score_arrived(
         arrived.files,
         folder.sorted,
         shards,
-        step=lambda done, of: step("Sort by patient", done, of),
+        step=lambda done, of: progress.say("Sort by patient", done, of),
     )
     with drafted(folder.path / "aside.ndjson") as draft, draft.open("wb") as aside:
         aside.writelines(line + b"\n" for line in read.aside())
     support, chosen = _support(read), replace(choice, named=arrived.stays)
+    patients, seen = read.tally.types.get("Patient", 0), 0
     for shard in range(shards):
+        records = _records(read, shard, sources_of(arrived, read))
+        seen += len(records)
         if not folder.is_done(shard):
-            records = _records(read, shard, sources_of(arrived, read))
             found = assess_records(
                 records, chosen, job.as_of, support=support, assessor=job.assessor
             )
             await _deliver(shard, [Result(job.row(each), each) for each in found], targets, folder)
-        step("Score", shard + 1, shards)
+        progress.say("Score patients", seen, max(seen, patients))
     for target in targets:
         await target.finish(shards)
     return read
@@ -99,12 +100,11 @@ async def _deliver(
     tables.write_shard(rows, folder.rows(shard))
 
 
-def _records(read: Sorted, shard: int, sources: Mapping[str, Source]) -> Iterator[Record]:
+def _records(read: Sorted, shard: int, sources: Mapping[str, Source]) -> list[Record]:
     raws: dict[str, list[bytes]] = defaultdict(list)
     for patient, raw in read.lines(shard):
         raws[patient].append(raw)
-    for patient in sorted(raws):
-        yield Record(patient, raws.pop(patient), sources)
+    return [Record(patient, raws[patient], sources) for patient in sorted(raws)]
 
 
 def _support(read: Sorted) -> Support:

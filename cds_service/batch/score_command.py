@@ -2,38 +2,30 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from cds_service.batch.errors import BatchError
 from cds_service.batch.job import Job
+from cds_service.batch.progress import OneLine
 from cds_service.batch.run import print_of, score_arrived
 from cds_service.batch.run_folder import RunFolder
 from cds_service.batch.scoring import Choice
 from cds_service.batch.sources.arriving import arrive, server_of
 from cds_service.batch.summary import summary
-from cds_service.batch.targets.database import DatabaseTarget
-from cds_service.batch.targets.risk_assessments import RiskAssessmentTarget
-from cds_service.batch.targets.tables import TableTarget
-from cds_service.batch.targets.target import Target
-from cds_service.batch.telling import Steps, tell, tell_deleted
+from cds_service.batch.targets.opening import open_target
+from cds_service.batch.telling import tell, tell_deleted
 from cds_service.dependencies import system_clock
 from cds_service.environment import settings_from
-from cds_service.errors import StartRefusedError
 from cds_service.governance.opening import refusals_said
 from cds_service.services import Offered, offered
 from cds_service.settings import MEBIBYTE, READMISSION, Settings
-from cds_service.storage.store import Store
-from cds_service.storage.vault import Vault
 from cds_service.tenants import Tenant, dev_tenant, load_tenants
 
-_DATABASE = "database"
 _DAY = ["%Y-%m-%d"]
 
 
@@ -103,8 +95,8 @@ async def _score(
     offer = _service(settings, mine, asked["service"])
     job = Job(folder.run_id, mine, offer, as_of, server_of(source, mine))
     async with AsyncExitStack() as held:
-        into = [await _target(each, folder, job, settings, held) for each in targets]
-        with Steps() as steps:
+        into = [await open_target(each, folder, job, settings, held) for each in targets]
+        with OneLine() as shown:
             read = await score_arrived(
                 arrived,
                 choice,
@@ -112,7 +104,7 @@ async def _score(
                 into,
                 folder,
                 memory=asked["memory"] * MEBIBYTE,
-                step=steps.step,
+                progress=shown,
             )
     shards = sorted((folder.path / "rows").glob("*.parquet"))
     found = summary(shards, read.tally, job.assessor.bundle)
@@ -137,32 +129,3 @@ def _tenant(settings: Settings, name: str | None) -> Tenant:
     if name not in tenants:
         raise BatchError("--tenant", "names no tenant.", f"Known: {', '.join(tenants)}.")
     return tenants[name]
-
-
-async def _target(
-    name: str, folder: RunFolder, job: Job, settings: Settings, held: AsyncExitStack
-) -> Target:
-    if name == _DATABASE:
-        _check_place(settings.database)
-        store = Store(settings.database, Vault(settings.storage_keys))
-        held.push_async_callback(store.close)
-        await store.migrate()
-        return DatabaseTarget(store, job.assessor.scorer)
-    file = Path(name)
-    if file.suffix in (".csv", ".parquet"):
-        return TableTarget(file, folder)
-    if file.suffix == ".ndjson":
-        return RiskAssessmentTarget(file, folder, job)
-    raise StartRefusedError(
-        f"--to {name}: ends in none of .csv, .parquet, .ndjson, and is not database."
-    )
-
-
-def _check_place(database: str) -> None:
-    """Of SQLite: a folder that is not there is said before anything is opened in it."""
-    with suppress(ArgumentError):  # the store says it better
-        url = make_url(database)
-        if url.get_backend_name() == "sqlite" and not Path(url.database or "").parent.is_dir():
-            raise BatchError(
-                "READMIT_DATABASE", "its folder is not there.", "Make it, or name another."
-            )

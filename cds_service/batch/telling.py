@@ -2,39 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from rich.progress import TaskID
-
-from cds_service.governance.opening import progress, say
+from cds_service.governance.opening import say
 from model.drift import MUCH
-
-
-class Steps:
-    """A bar for each thing that is being done, with the time left."""
-
-    def __init__(self) -> None:
-        self._progress = progress()
-        self._bars: dict[str, TaskID] = {}
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        raised: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
-
-    def step(self, what: str, done: int, of: int) -> None:
-        """So many steps of it are done."""
-        if what not in self._bars:
-            self._bars[what] = self._progress.add_task(what)
-        self._progress.update(self._bars[what], completed=done, total=of)
 
 
 def tell(found: Mapping[str, Any], targets: Sequence[str], kept: Path) -> None:

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -46,11 +55,19 @@ def say(text: str, style: str | None = None) -> None:
     Console(soft_wrap=True).print(text, style=style, markup=False, highlight=False)
 
 
+class _Rate(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.1f}/s" if task.speed else "")
+
+
 def progress() -> Progress:
     """A bar on standard error, gone when it is done; of no use to a file or a pipe, and not there."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     return Progress(
         *columns,
+        _Rate(),
         TimeRemainingColumn(),
         console=_errors,
         transient=True,

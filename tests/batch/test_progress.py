@@ -17,3 +17,15 @@ def test_one_line_is_drawn_on_standard_error_as_it_is_told(
 
 def test_nobody_has_to_listen() -> None:
     Silent().say("Waiting", 1, 4)
+
+
+def test_the_next_thing_has_a_rate_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with OneLine() as shown:
+        shown.say("Sort", 4, 4)
+        (task,) = shown._progress.tasks
+        begun = task.start_time
+        shown.say("Score", 1, 9)
+        assert (task.completed, task.total) == (1, 9)
+        assert task.start_time is not None
+        assert begun is not None
+        assert task.start_time > begun

@@ -12,6 +12,7 @@ from cds_service.assessment import Scored, assess
 from cds_service.batch.arrived import Arrived
 from cds_service.batch.extract_command import extract_export
 from cds_service.batch.job import Job
+from cds_service.batch.progress import Silent
 from cds_service.batch.results import Result
 from cds_service.batch.run import print_of, score_arrived, shards_of
 from cds_service.batch.run_folder import RunFolder
@@ -48,7 +49,7 @@ async def scored(
 ) -> tuple[RunFolder, Sorted]:
     run = RunFolder(folder)
     read = await score_arrived(
-        arrived, Choice(), job, targets, run, memory=memory, step=lambda what, done, of: None
+        arrived, Choice(), job, targets, run, memory=memory, progress=Silent()
     )
     return run, read
 

@@ -1,0 +1,52 @@
+"""From what a user names as a target to the target."""
+
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from cds_service.batch.errors import BatchError
+from cds_service.batch.job import Job
+from cds_service.batch.run_folder import RunFolder
+from cds_service.batch.targets.database import DatabaseTarget
+from cds_service.batch.targets.risk_assessments import RiskAssessmentTarget
+from cds_service.batch.targets.tables import TableTarget
+from cds_service.batch.targets.target import Target
+from cds_service.errors import StartRefusedError
+from cds_service.settings import Settings
+from cds_service.storage.store import Store
+from cds_service.storage.vault import Vault
+
+_DATABASE: Final = "database"
+
+
+async def open_target(
+    name: str, folder: RunFolder, job: Job, settings: Settings, held: AsyncExitStack
+) -> Target:
+    """The target; what it holds open is closed with `held`. Raises BatchError or StartRefusedError."""
+    if name == _DATABASE:
+        _check_place(settings.database)
+        store = Store(settings.database, Vault(settings.storage_keys))
+        held.push_async_callback(store.close)
+        await store.migrate()
+        return DatabaseTarget(store, job.assessor.scorer)
+    file = Path(name)
+    if file.suffix in (".csv", ".parquet"):
+        return TableTarget(file, folder)
+    if file.suffix == ".ndjson":
+        return RiskAssessmentTarget(file, folder, job)
+    raise StartRefusedError(
+        f"--to {name}: ends in none of .csv, .parquet, .ndjson, and is not database."
+    )
+
+
+def _check_place(database: str) -> None:
+    """Of SQLite: a folder that is not there is said before anything is opened in it."""
+    with suppress(ArgumentError):  # the store says it better
+        url = make_url(database)
+        if url.get_backend_name() == "sqlite" and not Path(url.database or "").parent.is_dir():
+            raise BatchError(
+                "READMIT_DATABASE", "its folder is not there.", "Make it, or name another."
+            )
