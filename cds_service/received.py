@@ -9,19 +9,12 @@ from cds_service.answers import Fetched
 from cds_service.assessment import Assessment, Scored
 from cds_service.searchsets import open_searchset
 from fhir_mapping.resources import type_of
+from fhir_mapping.subjects import reference_of
 
 Received = Mapping[str, msgspec.Raw]
 """`Observation/17` -> the JSON of that resource."""
 LARGEST: Final = 64 * 1024
 """Bytes; what is larger holds a document, and would be kept for the sake of one number."""
-
-
-class _Named(msgspec.Struct, rename="camel", gc=False):
-    resource_type: str = ""
-    id: str = ""
-
-
-_named = msgspec.json.Decoder(_Named)
 
 
 def received(
@@ -38,7 +31,7 @@ def received_among(assessment: Assessment, resources: Iterable[msgspec.Raw]) -> 
     wanted = references(assessment)
     found: dict[str, msgspec.Raw] = {}
     for raw in resources:
-        name = _reference(raw)
+        name = reference_of(raw)
         if name in wanted and name not in found and memoryview(raw).nbytes <= LARGEST:
             found[name] = raw.copy()  # not with the whole request held in memory
     return found
@@ -60,11 +53,3 @@ def _resources(page: msgspec.Raw) -> Iterator[msgspec.Raw]:
         return
     opened = open_searchset(page)
     yield from (raw for _, raw in opened.resources) if opened else ()
-
-
-def _reference(raw: msgspec.Raw) -> str:
-    try:
-        named = _named.decode(raw)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return ""
-    return f"{named.resource_type}/{named.id}"

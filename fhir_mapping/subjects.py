@@ -17,15 +17,20 @@ class _Whose(msgspec.Struct, rename="camel"):
 _whose = msgspec.json.Decoder(_Whose)
 
 
-def subject_of(resource: AnyResource) -> str:
-    """The id of the patient a resource is about; empty where it names none.
+class _Named(msgspec.Struct, rename="camel", gc=False):
+    resource_type: str = ""
+    id: str = ""
 
-    A reference to anything but a Patient comes back as it is written: it equals no id.
-    """
+
+_named = msgspec.json.Decoder(_Named)
+
+
+def subject_of(resource: AnyResource) -> str:
+    """The id of the patient a resource is about, as `patient_of` says it; empty where it names none."""
     if isinstance(resource, Patient):
         return resource.id
     reference = resource.subject_reference
-    return _patient_id((reference and reference.reference) or "")
+    return patient_of((reference and reference.reference) or "")
 
 
 def subject_of_malformed(raw: bytes | msgspec.Raw) -> str:
@@ -39,10 +44,23 @@ def subject_of_malformed(raw: bytes | msgspec.Raw) -> str:
         stated = stated.get("reference")
     if whose.resource_type == "Patient":
         return stated if isinstance(stated, str) else ""
-    return _patient_id(stated) if isinstance(stated, str) else ""
+    return patient_of(stated) if isinstance(stated, str) else ""
 
 
-def _patient_id(text: str) -> str:
+def reference_of(raw: bytes | msgspec.Raw) -> str:
+    """`Observation/17`, also of a resource that `decode` refused; empty where it has no type or id."""
+    try:
+        named = _named.decode(raw)
+    except BROKEN:
+        return ""
+    return f"{named.resource_type}/{named.id}" if named.resource_type and named.id else ""
+
+
+def patient_of(text: str) -> str:
+    """The id at the end of a reference to a Patient; empty where nothing outside is referred to.
+
+    A reference to anything else comes back as it is written: it equals no id.
+    """
     if text.startswith("#") or "?" in text:
         return ""
     if text.startswith("urn:"):

@@ -1,7 +1,7 @@
 """What a source brought: files on disk, and what can be said of how whole they are."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -12,7 +12,10 @@ class Arrived:
 
     `types`: resource types that the source says it holds whole; None: those that occur. `partial`:
     types of which some may lack. `stays`: for each patient the encounters to score; None: those that
-    the run's rule chooses. `deleted`: (type, id) of what the source says is gone.
+    the run's rule chooses. `patients`: the only ones of whom stays are assessed; None: all.
+    `deleted`: (type, id) of what the source says is gone; `gone`: by patient the references of that
+    which an earlier run had. `roster`: the members of the Group that was exported,
+    nobody where there was none, None where they could not be read.
     `transaction_time`: the server's clock, from which the next increment counts.
     """
 
@@ -20,5 +23,8 @@ class Arrived:
     types: frozenset[str] | None = None
     partial: frozenset[str] = frozenset()
     stays: Mapping[str, tuple[str, ...]] | None = None
+    patients: frozenset[str] | None = None
     deleted: tuple[tuple[str, str], ...] = ()
+    gone: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    roster: frozenset[str] | None = None
     transaction_time: datetime | None = None

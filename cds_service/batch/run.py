@@ -64,7 +64,11 @@ async def score_arrived(
         seen += len(records)
         if not folder.is_done(shard):
             found = assess_records(
-                records, chosen, job.as_of, support=support, assessor=job.assessor
+                _wanted(records, arrived.patients),
+                chosen,
+                job.as_of,
+                support=support,
+                assessor=job.assessor,
             )
             await _deliver(shard, [Result(job.row(each), each) for each in found], targets, folder)
         progress.say("Score patients", seen, max(seen, patients))
@@ -105,6 +109,10 @@ def _records(read: Sorted, shard: int, sources: Mapping[str, Source]) -> list[Re
     for patient, raw in read.lines(shard):
         raws[patient].append(raw)
     return [Record(patient, raws[patient], sources) for patient in sorted(raws)]
+
+
+def _wanted(records: Sequence[Record], patients: frozenset[str] | None) -> Sequence[Record]:
+    return [each for each in records if patients is None or each.patient_id in patients]
 
 
 def _support(read: Sorted) -> Support:

@@ -70,6 +70,15 @@ class RunFolder:
             )
         return asked.as_of
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether it came to its end."""
+        return (self.path / _SUMMARY).is_file()
+
+    def options(self) -> dict[str, str | int | None]:
+        """What it was asked for. Raises BatchError."""
+        return self._asked(self.path / _ASKED).options
+
     def _asked(self, file: Path) -> Asked:
         try:
             return msgspec.json.decode(file.read_bytes(), type=Asked)

@@ -9,6 +9,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from cds_service.batch.arrived import Arrived
+from cds_service.batch.deleted import gone_of, purge_deleted
+from cds_service.batch.earlier import earlier_run, keep_arrived
 from cds_service.batch.errors import BatchError
 from cds_service.batch.job import Job
 from cds_service.batch.progress import OneLine
@@ -17,11 +20,11 @@ from cds_service.batch.run_folder import RunFolder
 from cds_service.batch.scoring import Choice
 from cds_service.batch.sources.arriving import arrive, server_of
 from cds_service.batch.summary import summary
-from cds_service.batch.targets.opening import open_target
+from cds_service.batch.targets.opening import DATABASE, open_target
 from cds_service.batch.telling import tell, tell_deleted
 from cds_service.dependencies import system_clock
 from cds_service.environment import settings_from
-from cds_service.governance.opening import refusals_said
+from cds_service.governance.opening import opened, refusals_said
 from cds_service.services import Offered, offered
 from cds_service.settings import MEBIBYTE, READMISSION, Settings
 from cds_service.tenants import Tenant, dev_tenant, load_tenants
@@ -47,6 +50,10 @@ def score_command(
     run: Annotated[
         Path | None, typer.Option(help="Folder of the run; name it again to take the run up again.")
     ] = None,
+    after: Annotated[
+        Path | None,
+        typer.Option(help="Folder of an earlier run of the source: only what changed since it."),
+    ] = None,
     tenant: Annotated[str | None, typer.Option(help="Whose patients; needed with tenants.")] = None,
     service: Annotated[str, typer.Option(help="Service id of the bundle.")] = READMISSION,
     stays: Annotated[
@@ -63,21 +70,23 @@ def score_command(
     ] = 2048,
 ) -> None:
     """Score every discharge of a source. A run that was stopped goes on with the same command."""
-    asked = {
+    asked: dict[str, str | int | None] = {
         "from": source,
         "to": " ".join(sorted(targets)),
+        "after": after.name if after else None,
         "tenant": tenant,
         "service": service,
         "stays": stays,
-        "since": since and since.date().isoformat(),
-        "until": until and until.date().isoformat(),
+        "since": since.date().isoformat() if since else None,
+        "until": until.date().isoformat() if until else None,
         "memory": memory,
     }
     choice = Choice(stays, since and since.replace(tzinfo=UTC), until and until.replace(tzinfo=UTC))
     with refusals_said():
         now = system_clock()
         folder = RunFolder(run or Path("runs") / f"score-{now:%Y%m%d-%H%M%S}")
-        asyncio.run(_score(source, targets, choice, folder, asked, now))
+        before = None if after is None else earlier_run(after, asked)
+        asyncio.run(_score(source, targets, choice, folder, asked, now, before))
 
 
 async def _score(
@@ -87,11 +96,13 @@ async def _score(
     folder: RunFolder,
     asked: dict[str, Any],
     now: datetime,
+    before: Arrived | None,
 ) -> None:
     settings = settings_from({})
     mine = _tenant(settings, asked["tenant"])
-    arrived = await arrive(source, mine, settings, folder.received, system_clock)
+    arrived = await arrive(source, mine, settings, folder.received, system_clock, before=before)
     as_of = folder.begin(asked | {"files": print_of(arrived.files)}, now)
+    keep_arrived(arrived, folder)
     offer = _service(settings, mine, asked["service"])
     job = Job(folder.run_id, mine, offer, as_of, server_of(source, mine))
     async with AsyncExitStack() as held:
@@ -108,8 +119,16 @@ async def _score(
             )
     shards = sorted((folder.path / "rows").glob("*.parquet"))
     found = summary(shards, read.tally, job.assessor.bundle)
-    tell_deleted(len(arrived.deleted))
+    await _purge(job, arrived, settings, stored=DATABASE in targets)
     tell(found, [each.name for each in into], folder.keep_summary(found))
+
+
+async def _purge(job: Job, arrived: Arrived, settings: Settings, *, stored: bool) -> None:
+    purged = None
+    if stored and arrived.deleted:
+        async with opened(settings) as store:
+            purged = await purge_deleted(store, job, gone_of(arrived), system_clock())
+    tell_deleted(len(arrived.deleted), purged)
 
 
 def _service(settings: Settings, tenant: Tenant, service: str) -> Offered:

@@ -28,12 +28,15 @@ def tell(found: Mapping[str, Any], targets: Sequence[str], kept: Path) -> None:
     say(f"into {', '.join(targets)}; summary in {kept}")
 
 
-def tell_deleted(count: int) -> None:
-    """What a server says is gone is still stored here."""
-    if count:
+def tell_deleted(count: int, purged: int | None) -> None:
+    """What a server says is gone; `purged`: how many stored assessments lost what rested on it, None
+    where the store was no target."""
+    if count and purged is not None:
+        say(f"{count} resources were deleted at the server: {purged} assessments purged of them")
+    elif count:
         say(
-            f"{count} resources were deleted at the server; what is stored of them is purged by"
-            " `readmit purge` (the list is in the run's folder)",
+            f"{count} resources were deleted at the server; what the store has of them stays until a"
+            " run `--to database` or `readmit purge`",
             style="yellow",
         )
 

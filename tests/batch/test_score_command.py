@@ -101,9 +101,9 @@ def test_a_database_that_is_gone_is_a_sentence(
     assert "READMIT_DATABASE: its folder is not there" in answer.output
 
 
-def test_a_servers_export_is_received_and_scored(
-    score: Score, tmp_path: Path, server: FakeBulk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def north(tmp_path: Path, server: FakeBulk, monkeypatch: pytest.MonkeyPatch) -> FakeBulk:
+    """A server with one patient, of a tenant that is registered there."""
     server.reset(system_clock)
     for each in json.loads(MARGARET.read_bytes())["entry"]:
         resource = each["resource"]
@@ -124,14 +124,67 @@ def test_a_servers_export_is_received_and_scored(
         "STORAGE_KEYS": f'["{KEY}"]',
     }.items():
         monkeypatch.setenv(f"READMIT_{name}", value)
+    return server
+
+
+def test_a_servers_export_is_received_and_scored(
+    score: Score, tmp_path: Path, north: FakeBulk
+) -> None:
     out = tmp_path / "out.parquet"
-    words = ("--from", f"{server.base}/$export", "--to", out, "--to", "database")
+    words = ("--from", f"{north.base}/$export", "--to", out, "--to", "database")
     answer = score(*words, "--tenant", "north")
     assert answer.exit_code == 0, answer.output
     table = polars.read_parquet(out)
-    assert {*table["fhir_server"]} == {server.base}
+    assert {*table["fhir_server"]} == {north.base}
     assert {*table["tenant"]} == {"north"}
-    asked = len(server.at("kick-off"))
+    asked = len(north.at("kick-off"))
     assert score(*words, "--tenant", "north").stdout == answer.stdout
-    assert len(server.at("kick-off")) == asked  # received already
+    assert len(north.at("kick-off")) == asked  # received already
     assert score(*words).exit_code == 2
+
+
+def test_after_an_earlier_run_only_who_changed_is_scored_and_what_is_gone_is_purged(
+    score: Score, tmp_path: Path, north: FakeBulk
+) -> None:
+    words = ("--from", f"{north.base}/$export", "--to", tmp_path / "o.csv", "--to", "database")
+    words = (*words, "--tenant", "north")
+    assert score(*words, "--run", tmp_path / "first").exit_code == 0
+    for each in (each for listed in north.records.values() for each in listed):
+        each["meta"] = {"lastUpdated": "2026-11-19T00:00:00Z"}
+    later = (*words, "--after", tmp_path / "first")
+    answer = score(*later, "--run", tmp_path / "second")
+    assert answer.exit_code == 0, answer.output
+    assert "0 stays: 0 scored" in answer.stdout
+    north.records["Observation"], north.faults.deleted = [], deleted_of(north)
+    answer = score(*later, "--run", tmp_path / "third")
+    assert answer.exit_code == 0, answer.output
+    assert "7 stays: 7 scored" in answer.stdout
+    told = f"{len(north.faults.deleted)} resources were deleted at the server: "
+    assert f"{told}1 assessments purged of them" in answer.stdout  # of the stay with vitals
+    assert score(*later, "--run", tmp_path / "third").stdout.count("0 assessments purged") == 1
+
+
+def deleted_of(server: FakeBulk) -> tuple[str, ...]:
+    """Every Observation of hers."""
+    listed = json.loads(MARGARET.read_bytes())["entry"]
+    named = ((each["resource"]["resourceType"], each["resource"]["id"]) for each in listed)
+    return tuple(f"{kind}/{name}" for kind, name in named if kind == "Observation")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--run", "again"), "--after first: was of another source or tenant"),
+        (("--after", "none"), "--after none: has not come to its end"),
+    ],
+)
+def test_an_earlier_run_that_is_no_use_is_a_sentence(
+    score: Score, tmp_path: Path, north: FakeBulk, words: tuple[str, str], said: str
+) -> None:
+    paths = (words[0], tmp_path / words[1])
+    to = ("--to", tmp_path / "o.csv", "--tenant", "north")
+    assert score("--from", f"{north.base}/$export", *to, "--run", tmp_path / "first").exit_code == 0
+    other = f"{north.base}/Patient/$export"
+    answer = score("--from", other, *to, "--after", tmp_path / "first", "--run", "r", *paths)
+    assert answer.exit_code == 2
+    assert said in answer.output.replace("\n", " ")

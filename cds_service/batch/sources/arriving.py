@@ -1,7 +1,9 @@
 """From what a user names as the source to files: a folder as it is, a server's export received first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,9 @@ from cds_service.batch.errors import BatchError
 from cds_service.batch.progress import OneLine
 from cds_service.batch.sources.bulk.asking import export_address
 from cds_service.batch.sources.bulk.export import TYPES, arrive_by_export
+from cds_service.batch.sources.bulk.increment import arrive_since
+from cds_service.batch.sources.bulk.roster import roster
+from cds_service.batch.sources.bulk.sending import Sender
 from cds_service.fhir_server import outgoing_client
 from cds_service.settings import Settings
 from cds_service.smart.app_keys import read_app_keys
@@ -38,9 +43,16 @@ def server_of(source: str, tenant: Tenant) -> str | None:
 
 
 async def arrive(
-    source: str, tenant: Tenant, settings: Settings, folder: Path, clock: Callable[[], datetime]
+    source: str,
+    tenant: Tenant,
+    settings: Settings,
+    folder: Path,
+    clock: Callable[[], datetime],
+    *,
+    before: Arrived | None = None,
 ) -> Arrived:
-    """The files of the source; `folder` is where a server's are received. Raises BatchError."""
+    """The files of the source; `folder` is where a server's are received. `before`: what an earlier
+    run received; then only what changed since is asked for. Raises BatchError."""
     if not source.startswith(_SERVER):
         return _of_folder(Path(source))
     server_of(source, tenant)
@@ -51,7 +63,7 @@ async def arrive(
             "End the address in /$export, /Patient/$export or /Group/ID/$export.",
         )
     async with outgoing_client() as http:
-        return await _exported(source, tenant, settings, folder, http, clock)
+        return await _exported(source, tenant, settings, folder, http, clock, before)
 
 
 async def _exported(
@@ -61,14 +73,22 @@ async def _exported(
     folder: Path,
     http: httpx.AsyncClient,
     clock: Callable[[], datetime],
+    before: Arrived | None,
 ) -> Arrived:
     known = registered(tenant, read_app_keys(settings.app_keys))
     base, _ = export_address(source)
-    tokens = BackendTokens(http, base, known, reads=TYPES, clock=clock) if known else None
+
+    def tokens(reads: Sequence[str]) -> BackendTokens | None:
+        return BackendTokens(http, base, known, reads=reads, clock=clock) if known else None
+
+    members = await roster(source, Sender(http, tokens(("Group",))), folder)
     with OneLine() as shown:
-        return await arrive_by_export(
-            source, folder=folder, http=http, clock=clock, tokens=tokens, progress=shown
+        exporting = partial(
+            arrive_by_export, source, http=http, clock=clock, tokens=tokens(TYPES), progress=shown
         )
+        if before is None:
+            return replace(await exporting(folder=folder), roster=members)
+        return await arrive_since(before, exporting, roster=members, folder=folder, progress=shown)
 
 
 def _of_folder(path: Path) -> Arrived:

@@ -19,14 +19,14 @@ from cds_service.settings import Settings
 from cds_service.storage.store import Store
 from cds_service.storage.vault import Vault
 
-_DATABASE: Final = "database"
+DATABASE: Final = "database"
 
 
 async def open_target(
     name: str, folder: RunFolder, job: Job, settings: Settings, held: AsyncExitStack
 ) -> Target:
     """The target; what it holds open is closed with `held`. Raises BatchError or StartRefusedError."""
-    if name == _DATABASE:
+    if name == DATABASE:
         _check_place(settings.database)
         store = Store(settings.database, Vault(settings.storage_keys))
         held.push_async_callback(store.close)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Step = Literal["token", "configuration", "kick-off", "status", "file", "delete"]
+Step = Literal["token", "configuration", "kick-off", "status", "file", "delete", "group"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Faults:
     token_response: Mapping[str, Any] = field(default_factory=dict)
     expires_in: int = 300
     post_only: bool = False
+    no_patient_parameter: bool = False
     strict_about: tuple[str, ...] = ()
     without_content_location: bool = False
     relative_content_location: bool = False

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
+from tests.batch.bulk_server.export import part_of
 from tests.batch.bulk_server.faults import outcome
 from tests.batch.bulk_server.noting import noted, refused
-from tests.batch.bulk_server.state import FakeBulk
+from tests.batch.bulk_server.state import TYPES, FakeBulk, Job
 
 NDJSON = "application/fhir+ndjson"
 
@@ -22,7 +23,7 @@ async def file(request: Request) -> Response:
         return no
     if server.faults.forgets == "files":
         return JSONResponse(outcome("not-found"), 404)
-    content = _content(server, request.path_params["name"])
+    content = _content(server, request.path_params["job"], request.path_params["name"])
     headers = {}
     if server.faults.gzip_files:
         content = gzip.compress(content)
@@ -45,7 +46,7 @@ async def _half(content: bytes) -> AsyncIterator[bytes]:
     yield content[: len(content) // 2]
 
 
-def _content(server: FakeBulk, name: str) -> bytes:
+def _content(server: FakeBulk, job: str, name: str) -> bytes:
     if name == "outcomes":
         return lines([*server.faults.outcomes])
     if name == "deleted":
@@ -53,7 +54,8 @@ def _content(server: FakeBulk, name: str) -> bytes:
             [{"resourceType": "Bundle", "type": "transaction", "entry": _deletions(server)}]
         )
     kind, _, part = name.partition("-")
-    listed = server.records[kind][int(part) :: server.faults.files_per_type]
+    of_another = Job(TYPES, 0)  # a server that only has the files
+    listed = part_of(server, server.jobs.get(job, of_another), kind, int(part))
     if server.faults.lines_lost:
         server.faults.lines_lost -= 1
         listed = listed[:-1]

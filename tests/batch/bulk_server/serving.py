@@ -31,6 +31,7 @@ def application(server: FakeBulk) -> Starlette:
             Route("/fhir/$export", export.kick_off, methods=both),
             Route("/fhir/Patient/$export", export.kick_off, methods=both),
             Route("/fhir/Group/{group}/$export", export.kick_off, methods=both),
+            Route("/fhir/Group/{group}", export.group),
             Route("/jobs/{job}", export.status),
             Route("/jobs/{job}", export.delete, methods=["DELETE"]),
             Route("/files/{job}/{name}", files.file),

@@ -39,21 +39,41 @@ class Seen:
 
 @dataclass
 class Job:
-    """One export. `polls`: how many more answers say that it is not done."""
+    """One export. `polls`: how many more answers say that it is not done. `since`: of what changed
+    later alone; `patients`: of these alone, None for all."""
 
     types: tuple[str, ...]
     polls: int
     deleted: bool = False
+    since: datetime | None = None
+    patients: frozenset[str] | None = None
+
+    def has(self, resource: dict[str, Any]) -> bool:
+        """Whether a resource is in it."""
+        changed = resource.get("meta", {}).get("lastUpdated")
+        if self.since and changed and datetime.fromisoformat(changed) <= self.since:
+            return False
+        return self.patients is None or whose(resource) in self.patients
+
+
+def whose(resource: dict[str, Any]) -> str:
+    """The id of the patient."""
+    if resource["resourceType"] == "Patient":
+        return str(resource["id"])
+    return str(resource["subject"]["reference"]).removeprefix("Patient/")
 
 
 @dataclass
 class FakeBulk:
-    """One server: FHIR at `base`, its tokens at `auth`."""
+    """One server: FHIR at `base`, its tokens at `auth`. `group`: the members of its only Group; None
+    where everybody is in it and it cannot be read."""
 
     origin: str
     clock: Callable[[], datetime] = system_now
     closed: bool = True
     faults: Faults = field(default_factory=Faults)
+    transaction_time: str = TRANSACTION_TIME
+    group: set[str] | None = None
     records: dict[str, list[dict[str, Any]]] = field(default_factory=records)
     clients: dict[str, Registered] = field(default_factory=dict)
     jtis: set[str] = field(default_factory=set)

@@ -16,11 +16,13 @@ _INSTANT: Final = "_since"
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """One export as the user wants it. `since`: an instant of the server's own clock."""
+    """One export as the user wants it. `since`: an instant of the server's own clock. `patients`:
+    ids of the only patients to export; servers take that parameter in a POST alone."""
 
     address: str
     types: tuple[str, ...]
     since: str | None = None
+    patients: tuple[str, ...] = ()
 
     def query(self, types: Sequence[str]) -> httpx.URL:
         """The address with its parameters; those that the user wrote stay as written."""
@@ -29,10 +31,14 @@ class Asked(msgspec.Struct, frozen=True):
     def body(self, types: Sequence[str]) -> bytes:
         """The same as Parameters, a value each: version 4 knows no lists with commas."""
         pairs = [*httpx.URL(self.address).params.multi_items(), *self._own(types)]
-        parameter = [
+        parameter: list[dict[str, Any]] = [
             {"name": name, _value_of(name): each}
             for name, value in pairs
             for each in (value.split(",") if name == "_type" else [value])
+        ]
+        parameter += [
+            {"name": "patient", "valueReference": {"reference": f"Patient/{each}"}}
+            for each in self.patients
         ]
         return msgspec.json.encode({"resourceType": "Parameters", "parameter": parameter})
 

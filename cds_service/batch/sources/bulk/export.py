@@ -47,19 +47,22 @@ async def arrive_by_export(
     tokens: TokenSource | None = None,
     types: Collection[str] = TYPES,
     since: datetime | None = None,
+    patients: Collection[str] = (),
     progress: Listener | None = None,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     at_once: int = AT_ONCE,
 ) -> Arrived:
     """Export from `address`: a FHIR base, or `.../$export`, `.../Patient/$export`,
     `.../Group/ID/$export`. `folder` is this export's own; given again after whatever ended the
-    first call, it is gone on with. `since`: the `transaction_time` of an earlier one.
+    first call, it is gone on with. `since`: the `transaction_time` of an earlier one; then only
+    what changed arrives. `patients`: of these alone.
 
     `types` of what arrives are those that the manifest has files of, `partial` those that lack some
-    all the same; of an export since a moment that is all of them. Raises BatchError.
+    all the same. Raises ExportRefusedError where the server does not begin, or BatchError.
     """
     _, url = export_address(address)
-    asked = Asked(url, tuple(sorted(types)), since.isoformat() if since else None)
+    moment = since.isoformat() if since else None
+    asked = Asked(url, tuple(sorted(types)), moment, tuple(sorted(patients)))
     around = Surroundings(Sender(http, tokens), clock, pause, progress or Silent())
     return await _Export(around, Store(folder), asked, tokens, at_once).arrive()
 
@@ -169,8 +172,6 @@ def _arrived(state: State, store: Store) -> Arrived:
     for number, remote, _ in outputs:
         if number in state.short:
             partial |= {remote.type} if remote.type else frozenset(state.asked.types)
-    if state.asked.since:
-        partial |= frozenset(state.asked.types) if unnamed else types
     return Arrived(
         files=tuple(path for _, _, path in outputs),
         types=None if unnamed else types,

@@ -28,6 +28,10 @@ class JobGoneError(Exception):
     """The server knows the job, or a file of it, no more: another one has to be asked for."""
 
 
+class ExportRefusedError(BatchError):
+    """The server does not begin such an export."""
+
+
 class JobFailedError(BatchError):
     """The server says that the job failed."""
 
@@ -47,7 +51,7 @@ class Surroundings:
 
 
 async def kick_off(around: Surroundings, asked: Asked, types: Sequence[str]) -> str:
-    """Ask for the export; the address of its job. Raises BatchError.
+    """Ask for the export; the address of its job. Raises ExportRefusedError or BatchError.
 
     With GET, which versions 1 to 3 take; with POST where GET is not allowed. A server that does not
     accept a parameter is asked once more to leave out what it does not know.
@@ -58,7 +62,8 @@ async def kick_off(around: Surroundings, asked: Asked, types: Sequence[str]) -> 
         answer = await _asked(around, asked, types, _LENIENT)
     where = plain(asked.address)
     if answer.status != 202:
-        raise BatchError(where, f"does not export: {answer.in_words()}.", _remedy(answer.status))
+        said = f"does not export: {answer.in_words()}."
+        raise ExportRefusedError(where, said, _remedy(answer.status))
     stated = answer.headers.get("content-location", "").strip()
     joined = str(httpx.URL(asked.address).join(stated)) if stated else None
     return checked(joined, f"{where}: Content-Location")
@@ -67,13 +72,12 @@ async def kick_off(around: Surroundings, asked: Asked, types: Sequence[str]) -> 
 async def _asked(
     around: Surroundings, asked: Asked, types: Sequence[str], prefer: dict[str, str]
 ) -> Answer:
-    query = str(asked.query(types))
-    answer = await _patiently(around, "GET", query, prefer, None)
-    if answer.status in _NO_GET:
-        address = str(httpx.URL(asked.address).copy_with(query=None))
-        headers = prefer | _PARAMETERS
-        answer = await _patiently(around, "POST", address, headers, asked.body(types))
-    return answer
+    if not asked.patients:
+        answer = await _patiently(around, "GET", str(asked.query(types)), prefer, None)
+        if answer.status not in _NO_GET:
+            return answer
+    address = str(httpx.URL(asked.address).copy_with(query=None))
+    return await _patiently(around, "POST", address, prefer | _PARAMETERS, asked.body(types))
 
 
 async def _patiently(
