@@ -57,6 +57,7 @@ def server_of(
         concurrency=settings.fhir_concurrency,
         most_bytes=settings.max_body_bytes,
         silence_s=settings.fhir_budget_s / 2,
+        renew=call.renew,
     )
 
 

@@ -17,13 +17,15 @@ from pydantic import SecretStr
 
 from cds_service.answers import Fetched
 from cds_service.errors import FHIR_JSON
+from cds_service.hooks.call import Renew
 from cds_service.searchsets import open_searchset
 from fhir_mapping.resources import type_of
 
 MOST_PAGES: Final = 20
 _RETRIES: Final = 2
 _BACKOFF_S: Final = 0.2
-_DENIED: Final = frozenset((401, 403))
+_UNAUTHORIZED: Final = 401
+_FORBIDDEN: Final = 403
 _BUSY: Final = 429
 
 
@@ -31,6 +33,13 @@ class _Trouble(Exception):  # noqa: N818 - an outcome with a code, caught where 
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+
+
+class _NotAcceptedError(_Trouble):
+    """The server does not take the token, or no longer."""
+
+    def __init__(self) -> None:
+        super().__init__("server_denied")
 
 
 class _Retry(Retry):
@@ -74,7 +83,10 @@ def outgoing_client() -> httpx.AsyncClient:
 
 
 class FhirServer:
-    """One server, as one call may read it: with its token, its share of requests and bytes."""
+    """One server, as one call may read it: with its token, its share of requests and bytes.
+
+    `renew`: asked once for each request that its token does not open.
+    """
 
     def __init__(
         self,
@@ -85,11 +97,12 @@ class FhirServer:
         concurrency: int,
         most_bytes: int,
         silence_s: float,
+        renew: Renew | None = None,
     ) -> None:
         self._client = client
         self._base = httpx.URL(f"{base.rstrip('/')}/")
         self._headers = {"Accept": FHIR_JSON, "Accept-Encoding": "gzip"}
-        self._token = token
+        self._token, self._renew = token, renew
         self._free = anyio.CapacityLimiter(concurrency)
         self._bytes_left = most_bytes
         self._timeout = httpx.Timeout(silence_s)
@@ -151,11 +164,22 @@ class FhirServer:
         return raw
 
     async def _body(self, url: httpx.URL) -> bytes:
+        used = self._token
+        try:
+            return await self._sent(url, used)
+        except _NotAcceptedError:
+            again = await self._renew(used) if used and self._renew else None
+            if again is None:
+                raise
+        self._token = again
+        return await self._sent(url, again)
+
+    async def _sent(self, url: httpx.URL, token: SecretStr | None) -> bytes:
         self.requests += 1
         async with self._client.stream(
             "GET",
             url,
-            headers=self._headers | self._authorization(),
+            headers=self._headers | _bearer(token),
             timeout=self._timeout,
             extensions={"retry": _retry()},
         ) as response:
@@ -168,14 +192,15 @@ class FhirServer:
                     raise _Trouble("server_answer_too_large")
             return bytes(received)
 
-    def _authorization(self) -> dict[str, str]:
-        if self._token is None:
-            return {}
-        return {"Authorization": f"Bearer {self._token.get_secret_value()}"}
+
+def _bearer(token: SecretStr | None) -> dict[str, str]:
+    return {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
 
 
 def _check_status(status: int) -> None:
-    if status in _DENIED:
+    if status == _UNAUTHORIZED:
+        raise _NotAcceptedError
+    if status == _FORBIDDEN:
         raise _Trouble("server_denied")
     if status == _BUSY or status >= 500:
         raise _Trouble("server_unavailable")

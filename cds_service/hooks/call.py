@@ -6,8 +6,8 @@ every JSON parser.
 """
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, get_args
 
@@ -19,6 +19,8 @@ from cds_service.errors import MalformedRequestError, WrongPatientError
 Hook = Literal["encounter-discharge", "patient-view", "encounter-start"]
 HOOKS: tuple[Hook, ...] = get_args(Hook)
 
+Renew = Callable[[SecretStr], Awaitable[SecretStr | None]]
+"""Another token in place of one that its server does not accept; None where there is none."""
 LONGEST = 255
 _LONGEST_TOKEN = 8192
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*")
@@ -48,6 +50,7 @@ class HookCall:
     `received` is the clock, read once for the call; `size` is the body's, in bytes.
 
     `token` may read at `fhir_server` for this call: no repr shows it, and nothing may keep it.
+    `renew`: how to get another, where the caller can.
     """
 
     hook: Hook | Literal["smart", "batch"]
@@ -60,6 +63,7 @@ class HookCall:
     size: int
     fhir_server: str | None = None
     token: SecretStr | None = None
+    renew: Renew | None = field(default=None, repr=False)
 
 
 def read_call(body: bytes, received: datetime, *, hooks: Collection[str] = HOOKS) -> HookCall:

@@ -10,6 +10,7 @@ import msgspec
 from pydantic import SecretStr
 
 from cds_service.dependencies import ServiceState
+from cds_service.hooks.call import Renew
 from cds_service.observability import note
 from cds_service.smart.app import Server, SmartApp
 from cds_service.smart.cookies import ended_cookie
@@ -44,6 +45,20 @@ async def access_token(
             return await _renewed(session, state, stored, rejected=rejected)
         await anyio.sleep(_POLL_S)
     raise SmartProblemError("server_unavailable", tenant=session.tenant, refresh="claimed")
+
+
+def renewing(session: AppSession, state: ServiceState) -> Renew:
+    """For a token that ended before its time, as where somebody took it back. A session that is over
+    with it is told so by its next page."""
+
+    async def renew(rejected: SecretStr) -> SecretStr | None:
+        try:
+            return await access_token(session, state, rejected=rejected)
+        except SmartProblemError as problem:
+            note(renewal=problem.code)
+            return None
+
+    return renew
 
 
 async def sign_out(session: AppSession, state: ServiceState) -> None:

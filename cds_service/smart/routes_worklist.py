@@ -15,7 +15,7 @@ from cds_service.fhir_server import FhirServer
 from cds_service.hooks.task_wording import wording_of
 from cds_service.observability import note
 from cds_service.services import Offered
-from cds_service.smart.access import access_token
+from cds_service.smart.access import access_token, renewing
 from cds_service.smart.headers import page_headers
 from cds_service.smart.launch_context import same_user
 from cds_service.smart.problems import SmartProblemError
@@ -135,6 +135,7 @@ async def _read(
         concurrency=state.settings.fhir_concurrency,
         most_bytes=state.settings.max_body_bytes,
         silence_s=state.settings.fhir_budget_s / 2,
+        renew=renewing(session, state),
     )
     answers = [Fetched() for _ in asked]
     with anyio.move_on_after(state.settings.fhir_budget_s):

@@ -11,7 +11,7 @@ from cds_service.hooks.call import HookCall
 from cds_service.recalled import Recalled
 from cds_service.records import gather
 from cds_service.services import Offered
-from cds_service.smart.access import access_token
+from cds_service.smart.access import access_token, renewing
 from cds_service.smart.problems import Code, SmartProblemError
 from cds_service.smart.session import AppSession
 from fhir_mapping.history import Visit
@@ -36,6 +36,7 @@ async def call_of(session: AppSession, state: ServiceState, stay: str | None) ->
         size=0,
         fhir_server=session.iss,
         token=await access_token(session, state),
+        renew=renewing(session, state),
     )
 
 

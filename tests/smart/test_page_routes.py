@@ -101,6 +101,26 @@ async def test_a_card_opens_the_assessment_that_made_it(readmit: Readmit, north:
     assert f"?assessment={second}" in html  # the later one is in the history
 
 
+async def test_a_token_that_was_taken_back_before_its_time_is_replaced(
+    readmit: Readmit, north: FakeEhr
+) -> None:
+    page = await readmit.session(north)
+    north.expire_all()  # by its own word it is good for an hour
+    before = len(north.asked("/auth/token"))
+    await scored(page)
+    assert [each["grant_type"] for each in north.asked("/auth/token")[before:]] == ["refresh_token"]
+
+
+async def test_a_token_that_was_taken_back_for_good_is_said(
+    readmit: Readmit, north: FakeEhr
+) -> None:
+    page = await readmit.session(north)
+    north.expire_all()
+    with north.failing(refresh_refused=True):
+        assert problem(await post(page, "score")) == "record_unread"
+    assert problem(await readmit_get(page, "")) == "session_ended"
+
+
 @pytest.mark.slow
 async def test_scored_again_both_are_shown(readmit: Readmit, north: FakeEhr) -> None:
     page = await readmit.session(north)

@@ -76,6 +76,15 @@ async def test_the_days_stays_are_ranked_with_names_read_now(
     assert "Margaret" in table.text
 
 
+async def test_a_token_that_was_taken_back_before_its_time_is_replaced(
+    tmp_path: Path, north: FakeEhr, clock: Clock
+) -> None:
+    async with worklist(tmp_path, north, clock) as (readmit, page):
+        await stored(readmit, probability=0.42)
+        north.expire_all()
+        assert "Margaret" in (await shown(readmit, page)).text
+
+
 async def test_another_servers_patients_are_on_no_list_of_this_one(
     tmp_path: Path, north: FakeEhr, clock: Clock
 ) -> None:
