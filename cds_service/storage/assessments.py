@@ -138,6 +138,7 @@ async def first_probabilities(
         earlier.c.service_id == service_id,
         earlier.c.bundle_digest == bundle,
         earlier.c.encounter_id == a.encounter_id,
+        earlier.c.fhir_server.is_not_distinct_from(a.fhir_server),
         earlier.c.probability.is_not(None),
         earlier.c.hook != "batch",
         earlier.c.id < a.id,

@@ -135,6 +135,16 @@ async def test_a_stay_counts_once_and_at_its_first_probability(store: Store) -> 
     assert scored == [(other["created_at"], other["probability"])]  # of its own scale alone
 
 
+async def test_the_same_id_at_two_servers_is_two_stays(store: Store) -> None:
+    one = await add(store, encounter_id="e", fhir_server="https://one.example/r4", probability=0.1)
+    two = await add(store, encounter_id="e", fhir_server="https://two.example/r4", probability=0.2)
+    await add(store, encounter_id="e", fhir_server="https://one.example/r4", probability=0.3)
+    found = await store.first_probabilities(
+        "north", service_id=SERVICE, bundle=BUNDLE, since=moment(0)
+    )
+    assert found == [(each["created_at"], each["probability"]) for each in (one, two)]
+
+
 async def test_a_card_leads_to_the_assessment_that_showed_it_first(store: Store) -> None:
     first = await add(store)
     await add(store, card_uuid=first["card_uuid"], first_showing=False)
