@@ -7,9 +7,9 @@ with fake_bulk() as server:
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,10 +19,11 @@ from tests.batch.bulk_server import export, files, tokens
 from tests.batch.bulk_server.state import FakeBulk
 
 STOPPED_S = 30.0
+Fake = TypeVar("Fake", bound=FakeBulk)
 
 
-def application(server: FakeBulk) -> Starlette:
-    """The ASGI app."""
+def application(server: FakeBulk, more: Sequence[Route] = ()) -> Starlette:
+    """The ASGI app; `more`: what another kind of server answers beside."""
     both = ["GET", "POST"]
     app = Starlette(
         routes=[
@@ -36,6 +37,7 @@ def application(server: FakeBulk) -> Starlette:
             Route("/jobs/{job}", export.delete, methods=["DELETE"]),
             Route("/files/{job}/{name}", files.file),
             Route("/moved/{rest:path}", files.moved),
+            *more,
         ]
     )
     app.state.server = server
@@ -45,23 +47,30 @@ def application(server: FakeBulk) -> Starlette:
 @contextmanager
 def fake_bulk(**fields: Any) -> Iterator[FakeBulk]:
     """A running server."""
+    with running(FakeBulk, (), **fields) as server:
+        yield server
+
+
+@contextmanager
+def running(kind: type[Fake], more: Sequence[Route], **fields: Any) -> Iterator[Fake]:
+    """A running server of that kind, with its own routes."""
     with socket.socket() as line:
         line.bind(("127.0.0.1", 0))
         line.listen()  # who comes before the server runs waits, and is not refused
-        server = FakeBulk(f"http://127.0.0.1:{line.getsockname()[1]}", **fields)
+        server = kind(f"http://127.0.0.1:{line.getsockname()[1]}", **fields)
         config = uvicorn.Config(
-            application(server),
+            application(server, more),
             lifespan="off",
             ws="none",
             log_config=None,
             access_log=False,
             date_header=False,
         )
-        running = uvicorn.Server(config)
-        thread = threading.Thread(target=running.run, kwargs={"sockets": [line]})
+        serving = uvicorn.Server(config)
+        thread = threading.Thread(target=serving.run, kwargs={"sockets": [line]})
         thread.start()
         try:
             yield server
         finally:
-            running.should_exit = running.force_exit = True
+            serving.should_exit = serving.force_exit = True
             thread.join(STOPPED_S)
