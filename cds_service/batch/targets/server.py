@@ -23,6 +23,7 @@ from cds_service.batch.targets.once import Became, Once
 from cds_service.batch.targets.pieces import (
     DEVICE,
     PROVENANCE,
+    RISK_ASSESSMENT,
     Piece,
     device_piece,
     provenance_piece,
@@ -57,7 +58,7 @@ class Written(msgspec.Struct):
         """Count one."""
         if became.what in ("refused", "unsure"):
             self.refused.append(Refused(piece.kind, piece.uuid, became.why))
-        elif piece.kind != PROVENANCE:
+        elif piece.kind == RISK_ASSESSMENT:
             setattr(self, became.what, getattr(self, became.what) + 1)
 
 
@@ -80,7 +81,7 @@ class ServerTarget:
         written = Written()
         if scored:
             if self._device_at is None:
-                self._device_at = await self._device()
+                self._device_at = await self._device(written)
             await self._all(scored, written)
             self._check_denied(least=1, why=written.refused[-1].why if written.refused else "")
         with drafted(_file(self._folder, shard)) as draft:
@@ -92,29 +93,33 @@ class ServerTarget:
             for each in _kept(self._folder):
                 lines.writelines(msgspec.json.encode(one) + b"\n" for one in each.refused)
 
-    async def _device(self) -> str:
-        """Where it is; nothing where the server takes none, or where somebody removed it."""
+    async def _device(self, written: Written) -> str:
+        """Where it is; nothing where the server takes none, or nobody can tell, or it was removed."""
         if DEVICE not in self._kinds:
             return ""
-        became = await self._once.write(device_piece(self._job.assessor.bundle))
-        if became.what in ("refused", "unsure"):
+        piece = device_piece(self._job.assessor.bundle)
+        became = await self._once.write(piece)
+        if became.what == "refused":
             raise _denied(DEVICE, became.why)
+        written.add(piece, became)
         return became.at
 
     async def _all(self, results: Sequence[Result], written: Written) -> None:
-        waiting, self._done, self._total = iter(results), 0, len(results)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(AT_ONCE):
-                    group.create_task(self._work(waiting, written))
-        except BaseExceptionGroup as failed:
-            raise failed.exceptions[0] from None
+        waiting = _Counted(results, self._progress)
+        work = (self._work(waiting, written) for _ in range(AT_ONCE))
+        for ended in await asyncio.gather(*work, return_exceptions=True):
+            if isinstance(ended, BaseException):
+                raise ended
 
-    async def _work(self, waiting: Iterator[Result], written: Written) -> None:
-        for result in waiting:
-            await self._one(result, written)
-            self._done += 1
-            self._progress.say("Write to the FHIR server", self._done, self._total)
+    async def _work(self, waiting: "_Counted", written: Written) -> None:
+        """What was sent is waited for, whatever fails beside it: its answer has to be noted."""
+        try:
+            for result in waiting:
+                await self._one(result, written)
+                waiting.tell()
+        except BaseException:
+            waiting.stop()
+            raise
 
     async def _one(self, result: Result, written: Written) -> None:
         device_at = self._device_at or ""
@@ -131,6 +136,25 @@ class ServerTarget:
     def _check_denied(self, *, least: int, why: str) -> None:
         if not self._passed and self._denied >= least:
             raise _denied("RiskAssessment", why)
+
+
+class _Counted:
+    """Results handed out to several, and how many of them are done."""
+
+    def __init__(self, results: Sequence[Result], progress: Listener) -> None:
+        self._left, self._total, self._done = iter(results), len(results), 0
+        self._progress = progress
+
+    def __iter__(self) -> Iterator[Result]:
+        while (result := next(self._left, None)) is not None:
+            yield result
+
+    def tell(self) -> None:
+        self._done += 1
+        self._progress.say("Write to the FHIR server", self._done, self._total)
+
+    def stop(self) -> None:
+        self._left = iter(())
 
 
 def written_of(folder: RunFolder) -> Mapping[str, Any] | None:
