@@ -174,6 +174,15 @@ async def test_it_is_found_on_a_later_page_and_among_others_of_the_patient(
     assert len(writing.server.writes) == 5
 
 
+@pytest.mark.parametrize("body", [b"<html>Please sign in</html>", b"{}", b""])
+async def test_a_page_that_answers_everything_is_no_resource(body: bytes, writing: Writing) -> None:
+    writing.server.before = lambda method, kind, its: Response(body)
+    became = await writing.write("update", piece())
+    assert (became.what, became.why) == ("refused", "something else answers under its id")
+    with pytest.raises(BatchError, match="does not say under which id it created"):
+        await writing.write("condition", piece())
+
+
 async def test_what_cannot_be_looked_for_is_not_created(writing: Writing) -> None:
     writing.server.before = lambda method, kind, body: (
         JSONResponse(outcome("not-supported"), 400) if method == "GET" else None

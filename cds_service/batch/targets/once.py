@@ -93,7 +93,8 @@ class Once:
         at = f"{piece.kind}/{piece.uuid}"
         there = await self._asked("GET", at)
         if there.status == 200:
-            return Became("there", at)
+            ours = piece.place_of(there.body) == at
+            return Became("there", at) if ours else Became("refused", why=_OTHER)
         if there.status == 410:
             return Became("gone")
         if there.status != 404:
@@ -196,5 +197,6 @@ def _did_not_arrive(answer: Answer) -> bool:
     return 400 <= answer.status < 500 or answer.status in _NOT_TAKEN_UP
 
 
+_OTHER: Final = "something else answers under its id"
 _ASK: Final = "Ask those who run the server."
 _UNSURE: Final = "sent once, and no answer was noted: look for its identifier at the server"

@@ -63,5 +63,5 @@ def _check_place(database: str) -> None:
         url = make_url(database)
         if url.get_backend_name() == "sqlite" and not Path(url.database or "").parent.is_dir():
             raise BatchError(
-                "READMITDATABASE", "its folder is not there.", "Make it, or name another."
+                "READMIT_DATABASE", "its folder is not there.", "Make it, or name another."
             )
