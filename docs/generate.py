@@ -22,8 +22,8 @@ from cds_service.storage.tables import (
     SmartLaunchRow,
     SmartSessionRow,
     SpentTokenRow,
-    WrittenResourceRow,
 )
+from cds_service.storage.written import WrittenResourceRow
 from cds_service.tenants import Alert, Api, Smart, Tenant
 from docs import reading_page, smart_pages, trust_pages
 from docs.cards_page import cards_body

@@ -51,8 +51,7 @@ class Base(DeclarativeBase):
 
 
 class AssessmentRow(Base):
-    """One answered call of a hook, one stay of a batch, or one opened in the SMART app. Written once,
-    never changed."""
+    """One answered hook call, or one stay of a batch or of the SMART app. Written once, never changed."""
 
     __tablename__ = "assessment"
     __table_args__ = (
@@ -71,12 +70,8 @@ class AssessmentRow(Base):
     created_at: Mapped[datetime] = mapped_column(
         Moment, index=True, doc="when the call was received"
     )
-    hook: Mapped[str] = mapped_column(
-        String(32), doc="the hook that was called; `batch` or `smart` where none was"
-    )
-    hook_instance: Mapped[str] = mapped_column(
-        String(255), doc="the client's id of this call; of a batch the run"
-    )
+    hook: Mapped[str] = mapped_column(String(32), doc="the hook that was called, batch or smart")
+    hook_instance: Mapped[str] = mapped_column(String(255), doc="the client's id of it, or the run")
     service_id: Mapped[str] = mapped_column(String(64), doc="the service that was called")
     user_id: Mapped[str | None] = mapped_column(
         String(255), doc="the client's user, such as Practitioner/17"
@@ -125,9 +120,7 @@ class AssessmentRow(Base):
     contents_digest: Mapped[str | None] = mapped_column(
         String(64), doc="SHA-256 of what is sealed; NULL: from before it was kept"
     )
-    duration_ms: Mapped[float] = mapped_column(
-        doc="how long it took; 0 in a batch, which scores many together"
-    )
+    duration_ms: Mapped[float] = mapped_column(doc="how long it took; 0 of a stay of a batch")
 
 
 class FeedbackRow(Base):
@@ -295,29 +288,6 @@ class RefusedViewRow(Base):
     reason: Mapped[str] = mapped_column(String(32), doc="why it was not shown, as a code")
 
 
-class WrittenResourceRow(Base):
-    """A resource sent to a FHIR server that can neither be asked for it nor take it twice as once.
-    Noted before it is sent; no patient is named."""
-
-    __tablename__ = "written_resource"
-
-    tenant: Mapped[str] = mapped_column(String(64), primary_key=True, doc="whose it is")
-    fhir_server: Mapped[str] = mapped_column(
-        String(255), primary_key=True, doc="the server, as the tenants file writes it"
-    )
-    kind: Mapped[str] = mapped_column(
-        String(32), primary_key=True, doc="RiskAssessment, Provenance or Device"
-    )
-    uuid: Mapped[str] = mapped_column(
-        String(36),
-        primary_key=True,
-        doc="of the assessment; of a Device made of the bundle's digest",
-    )
-    place: Mapped[str | None] = mapped_column(
-        String(128), doc="where it is at the server; NULL: no answer was noted"
-    )
-
-
 ASSESSMENT = cast("Table", AssessmentRow.__table__)
 FEEDBACK = cast("Table", FeedbackRow.__table__)
 SEALED = cast("Table", SealedRow.__table__)
@@ -327,4 +297,3 @@ SPENT_TOKEN = cast("Table", SpentTokenRow.__table__)
 SMART_LAUNCH = cast("Table", SmartLaunchRow.__table__)
 SMART_SESSION = cast("Table", SmartSessionRow.__table__)
 REFUSED_VIEW = cast("Table", RefusedViewRow.__table__)
-WRITTEN_RESOURCE = cast("Table", WrittenResourceRow.__table__)

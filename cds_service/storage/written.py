@@ -1,13 +1,40 @@
 """What was sent to a FHIR server: noted before, and where it is once the server has said so."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy import ColumnElement, String, Table, and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import Mapped, mapped_column
 
 from cds_service.storage.links import insert_once
-from cds_service.storage.tables import WRITTEN_RESOURCE
+from cds_service.storage.tables import Base
+
+
+class WrittenResourceRow(Base):
+    """A resource sent to a FHIR server that can neither be asked for it nor take it twice as once.
+    Noted before it is sent; no patient is named."""
+
+    __tablename__ = "written_resource"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True, doc="whose it is")
+    fhir_server: Mapped[str] = mapped_column(
+        String(255), primary_key=True, doc="the server, as the tenants file writes it"
+    )
+    kind: Mapped[str] = mapped_column(
+        String(32), primary_key=True, doc="RiskAssessment, Provenance or Device"
+    )
+    uuid: Mapped[str] = mapped_column(
+        String(36),
+        primary_key=True,
+        doc="of the assessment; of a Device made of the bundle's digest",
+    )
+    place: Mapped[str | None] = mapped_column(
+        String(128), doc="where it is at the server; NULL: no answer was noted"
+    )
+
+
+WRITTEN_RESOURCE = cast("Table", WrittenResourceRow.__table__)
 
 
 async def begin(connection: AsyncConnection, key: Mapping[str, str]) -> str | None:
