@@ -17,6 +17,8 @@ from tests.batch.written_server import KINDS, WAYS, FakeFhir, Json, fake_fhir, s
 from tests.conftest import ROOT
 from tests.service.stored import KEY
 
+pytestmark = pytest.mark.sampled(8)
+
 Score = Callable[..., Result]
 PATIENTS = ROOT / "examples" / "patients"
 STAYS = 7
@@ -269,3 +271,47 @@ def test_a_server_without_a_word_of_these_types_takes_ids_of_ours(
     )
     assert score().exit_code == 0
     assert counts(server) == ALL
+
+
+def test_shards_add_up_also_those_in_which_nobody_was_scored(
+    score: Score, server: FakeFhir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cds_service.batch.run._SHARE", 200_000)
+    answer = score()
+    assert answer.exit_code == 0, answer.output
+    assert counts(server) == ALL
+    assert f"{STAYS} RiskAssessments are at the FHIR server, {STAYS} of them new" in answer.stdout
+    assert len(list((tmp_path / "run" / "fhir").iterdir())) > 2
+
+
+def test_a_run_that_stops_halfway_has_noted_what_was_under_way_and_goes_on(
+    score: Score, server: FakeFhir
+) -> None:
+    server.statement = WAYS["search"]
+    elsewhere = {"relation": "next", "url": "https://elsewhere.example/fhir/RiskAssessment"}
+    page = {"resourceType": "Bundle", "type": "searchset", "link": [elsewhere]}
+    server.before = lambda method, kind, body: (
+        JSONResponse(page) if method == "GET" and kind == KINDS[1] and server.held[kind] else None
+    )
+    answer = score()
+    assert answer.exit_code == 2
+    assert "RiskAssessment: has pages that cannot be followed." in answer.output
+    assert MARGARET not in answer.output
+    server.before = lambda method, kind, body: None
+    again = score()
+    assert again.exit_code == 0, again.output
+    assert counts(server) == ALL
+
+
+def test_a_device_of_which_nobody_can_tell_stops_no_run_and_is_told(
+    score: Score, server: FakeFhir
+) -> None:
+    server.statement = WAYS["note"]
+    server.after = lambda method, kind, body: (
+        Response(status_code=504) if kind == "Device" else None
+    )
+    answer = score()
+    assert answer.exit_code == 1, answer.output
+    assert "1 not taken: Device: sent once, and no answer was noted" in answer.stdout
+    assert counts(server) == ALL
+    assert all("reference" not in each["performer"] for each in server.of("RiskAssessment"))

@@ -20,6 +20,8 @@ from tests.batch.bulk_server.faults import outcome
 from tests.batch.exporting import Time
 from tests.batch.written_server import WAYS, FakeFhir, Json, fake_fhir
 
+pytestmark = pytest.mark.sampled(12)
+
 KIND = "RiskAssessment"
 WAY = {
     "update": Way("update"),

@@ -23,12 +23,13 @@ Fake = TypeVar("Fake", bound=FakeBulk)
 
 
 def application(server: FakeBulk, more: Sequence[Route] = ()) -> Starlette:
-    """The ASGI app; `more`: what another kind of server answers beside."""
+    """The ASGI app; `more`: what another kind of server answers in place of this."""
     both = ["GET", "POST"]
     app = Starlette(
         routes=[
             Route("/fhir/.well-known/smart-configuration", tokens.configuration),
             Route("/auth/token", tokens.token, methods=["POST"]),
+            *more,
             Route("/fhir/$export", export.kick_off, methods=both),
             Route("/fhir/Patient/$export", export.kick_off, methods=both),
             Route("/fhir/Group/{group}/$export", export.kick_off, methods=both),
@@ -37,7 +38,6 @@ def application(server: FakeBulk, more: Sequence[Route] = ()) -> Starlette:
             Route("/jobs/{job}", export.delete, methods=["DELETE"]),
             Route("/files/{job}/{name}", files.file),
             Route("/moved/{rest:path}", files.moved),
-            *more,
         ]
     )
     app.state.server = server
@@ -54,7 +54,7 @@ def fake_bulk(**fields: Any) -> Iterator[FakeBulk]:
 @contextmanager
 def running(kind: type[Fake], more: Sequence[Route], **fields: Any) -> Iterator[Fake]:
     """A running server of that kind, with its own routes."""
-    with socket.socket() as line:
+    with socket.socket(proto=socket.IPPROTO_TCP) as line:  # else answers wait for acknowledgements
         line.bind(("127.0.0.1", 0))
         line.listen()  # who comes before the server runs waits, and is not refused
         server = kind(f"http://127.0.0.1:{line.getsockname()[1]}", **fields)
