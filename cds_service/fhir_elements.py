@@ -35,9 +35,15 @@ def of_digest(display: str, digest: str | None) -> Json:
     return {"identifier": {"value": digest}, "display": display}
 
 
-def device(bundle_digest: str) -> Json:
-    """What assessed: the service with one bundle."""
-    return {"type": "Device", **of_digest("Readmit with the bundle", bundle_digest)}
+def device(bundle_digest: str, *, at: str = "") -> Json:
+    """What assessed: the service with one bundle. `at`: where its Device is, if it is somewhere."""
+    named = {"type": "Device", **of_digest("Readmit with the bundle", bundle_digest)}
+    return literal(at) | named
+
+
+def literal(at: str) -> Json:
+    """The address part of a reference: `Type/id`; nothing where it is not known."""
+    return {"reference": at} if at else {}
 
 
 def instant(moment: datetime) -> str:

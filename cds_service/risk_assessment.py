@@ -58,12 +58,15 @@ class _Case:
         return self.bundle if same else None
 
 
-def risk_assessment(found: Recalled, *, bundle: Bundle | None, base: str = "") -> Json:
+def risk_assessment(
+    found: Recalled, *, bundle: Bundle | None, base: str = "", device_at: str = ""
+) -> Json:
     """The resource as JSON.
 
     `bundle`: what the assessment's service answers with now, None where there is no such service;
     what only its own bundle can tell is left out where that is another one. `base`: of the FHIR
-    server that the record is on, where it is known; references are relative without it.
+    server that the record is on, where it is known; references are relative without it. `device_at`:
+    where the bundle's Device is, as `Device/id`, if that server has it.
     """
     case = _Case(found.row, found.contents or Contents(), bundle)
     row, own = case.row, case.own
@@ -77,7 +80,7 @@ def risk_assessment(found: Recalled, *, bundle: Bundle | None, base: str = "") -
         "subject": reference("Patient", row["patient_id"], base=base),
         "encounter": row["encounter_id"] and reference("Encounter", row["encounter_id"], base=base),
         "occurrenceDateTime": instant(row["prediction_time"] or row["created_at"]),
-        "performer": device(row["bundle_digest"]),
+        "performer": device(row["bundle_digest"], at=device_at),
         "basis": list(_basis(case.contents.evidence, base)),
         "prediction": list(_predictions(case)),
         "note": [{"text": text} for text in _notes(case)],

@@ -235,8 +235,8 @@ _REFUSALS: Final[Mapping[str, str]] = {
     " expired, and that it has the public half of the key that signs (`/.well-known/jwks.json`).",
     "unauthorized_client": "Check at the server that the registration has not expired and allows"
     " backend services (client_credentials).",
-    "invalid_scope": "Register the app there for reading with system/ scopes the types that are"
-    " asked for, or set `scope` of [tenant.backend] to what it is registered for.",
+    "invalid_scope": "Register the app there for reading and writing, with system/ scopes, the types"
+    " that are asked for, or set `scope` of [tenant.backend] to what it is registered for.",
     "access_denied": "Check at the server what the registration allows.",
     "invalid_grant": "Check that the clock of this machine is right, and the key that is registered.",
     "invalid_request": "Check `algorithm` of [tenant.backend] and the clock of this machine.",

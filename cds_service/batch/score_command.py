@@ -21,6 +21,8 @@ from cds_service.batch.scoring import Choice
 from cds_service.batch.sources.arriving import arrive, server_of
 from cds_service.batch.summary import summary
 from cds_service.batch.targets.opening import DATABASE, open_target
+from cds_service.batch.targets.server import written_of
+from cds_service.batch.targets.server_opening import SERVER, check_server
 from cds_service.batch.telling import tell, tell_deleted
 from cds_service.dependencies import system_clock
 from cds_service.environment import settings_from
@@ -30,6 +32,8 @@ from cds_service.settings import MEBIBYTE, READMISSION, Settings
 from cds_service.tenants import Tenant, dev_tenant, load_tenants
 
 _DAY = ["%Y-%m-%d"]
+_NOT_WHOLE = 1
+"""A target did not take everything."""
 
 
 def score_command(
@@ -44,7 +48,7 @@ def score_command(
         list[str],
         typer.Option(
             "--to",
-            help="FILE.csv, FILE.parquet, FILE.ndjson (RiskAssessments) or database; several.",
+            help="FILE.csv, FILE.parquet, FILE.ndjson (RiskAssessments), database or fhir; several.",
         ),
     ],
     run: Annotated[
@@ -86,7 +90,9 @@ def score_command(
         now = system_clock()
         folder = RunFolder(run or Path("runs") / f"score-{now:%Y%m%d-%H%M%S}")
         before = None if after is None else earlier_run(after, asked)
-        asyncio.run(_score(source, targets, choice, folder, asked, now, before))
+        whole = asyncio.run(_score(source, targets, choice, folder, asked, now, before))
+    if not whole:
+        raise typer.Exit(_NOT_WHOLE)
 
 
 async def _score(
@@ -97,30 +103,35 @@ async def _score(
     asked: dict[str, Any],
     now: datetime,
     before: Arrived | None,
-) -> None:
+) -> bool:
+    """Whether every target took everything."""
     settings = settings_from({})
     mine = _tenant(settings, asked["tenant"])
+    if SERVER in targets:
+        check_server(mine, server_of(source, mine))
     arrived = await arrive(source, mine, settings, folder.received, system_clock, before=before)
     as_of = folder.begin(asked | {"files": print_of(arrived.files)}, now)
     keep_arrived(arrived, folder)
     offer = _service(settings, mine, asked["service"])
     job = Job(folder.run_id, mine, offer, as_of, server_of(source, mine))
     async with AsyncExitStack() as held:
-        into = [await open_target(each, folder, job, settings, held) for each in targets]
-        with OneLine() as shown:
-            read = await score_arrived(
-                arrived,
-                choice,
-                job,
-                into,
-                folder,
-                memory=asked["memory"] * MEBIBYTE,
-                progress=shown,
-            )
+        shown = held.enter_context(OneLine())
+        into = [await open_target(each, folder, job, settings, held, shown) for each in targets]
+        read = await score_arrived(
+            arrived,
+            choice,
+            job,
+            into,
+            folder,
+            memory=asked["memory"] * MEBIBYTE,
+            progress=shown,
+        )
     shards = sorted((folder.path / "rows").glob("*.parquet"))
-    found = summary(shards, read.tally, job.assessor.bundle)
+    written = written_of(folder)
+    found = summary(shards, read.tally, job.assessor.bundle) | {"fhir": written}
     await _purge(job, arrived, settings, stored=DATABASE in targets)
     tell(found, [each.name for each in into], folder.keep_summary(found))
+    return not (written and written["refused"])
 
 
 async def _purge(job: Job, arrived: Arrived, settings: Settings, *, stored: bool) -> None:

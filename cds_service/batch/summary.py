@@ -8,6 +8,7 @@ from typing import Any, Final
 import polars
 
 from cds_service.batch.sorting import Tally
+from cds_service.batch.tables import without_values
 from cds_service.tasks import inputs_of
 from model.bundle import Bundle
 from model.drift import drift
@@ -18,7 +19,13 @@ _MODULUS: Final = 2**64
 
 
 def summary(shards: Sequence[Path], tally: Tally, bundle: Bundle) -> dict[str, Any]:
-    """Of the lines that were read, and of the stays; memory: one column of all stays at a time."""
+    """Of the lines that were read, and of the stays; memory: one column of all stays at a time.
+    Raises BatchError."""
+    with without_values("summary.json"):
+        return _of_tables(shards, tally, bundle)
+
+
+def _of_tables(shards: Sequence[Path], tally: Tally, bundle: Bundle) -> dict[str, Any]:
     table = polars.scan_parquet(list(shards))
     scored = table.filter(polars.col("outcome") == "scored")
     return {

@@ -2,12 +2,15 @@
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import polars
+from polars.exceptions import PolarsError
 
 from cds_service.batch.drafts import drafted
+from cds_service.batch.errors import BatchError
 from cds_service.batch.job import FEATURES, RESULTS
 from cds_service.cells import harmless
 from fhir_mapping.catalogue import CATALOGUE
@@ -39,24 +42,41 @@ def schema() -> dict[str, Any]:
 
 def write_shard(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
     """Whole or not at all. Raises BatchError."""
-    frame = polars.DataFrame(list(rows), schema())
-    with drafted(file) as draft:
+    with drafted(file) as draft, without_values(file.name):
+        frame = polars.DataFrame(list(rows), schema())
         frame.write_parquet(draft)
 
 
 def write_parquet(shards: Sequence[Path], file: Path) -> None:
     """All shards as one table. Raises BatchError."""
-    with drafted(file) as draft:
+    with drafted(file) as draft, without_values(file.name):
         polars.scan_parquet(list(shards), schema=schema()).sink_parquet(draft)
 
 
 def write_csv(shards: Sequence[Path], file: Path) -> None:
     """The results without the features, in UTF-8, RFC 4180. Raises BatchError."""
-    with drafted(file) as draft, draft.open("w", newline="", encoding="utf-8") as written:
+    with (
+        drafted(file) as draft,
+        without_values(file.name),
+        draft.open("w", newline="", encoding="utf-8") as written,
+    ):
         writer = csv.writer(written, lineterminator="\r\n")
         writer.writerow(RESULTS)
         for row in _results(shards):
             writer.writerow(map(_cell, row))
+
+
+@contextmanager
+def without_values(name: str) -> Iterator[None]:
+    """Polars quotes what it cannot take; that may be a patient's. Raises BatchError."""
+    try:
+        yield
+    except (PolarsError, TypeError, OverflowError) as wrong:
+        raise BatchError(
+            name,
+            f"the results make no table ({type(wrong).__name__}).",
+            "Give --run a new folder; if that does not help, report it with the command.",
+        ) from None
 
 
 def _results(shards: Sequence[Path]) -> Iterator[tuple[Any, ...]]:

@@ -25,6 +25,7 @@ def tell(found: Mapping[str, Any], targets: Sequence[str], kept: Path) -> None:
             f"inputs known, of {known['of']}: {known['p50']:g} (tenth of stays below {known['p10']:g})"
         )
     _tell_drift(found["drift"])
+    _tell_written(found["fhir"])
     say(f"into {', '.join(targets)}; summary in {kept}")
 
 
@@ -49,3 +50,13 @@ def _tell_drift(drift: Mapping[str, float] | None) -> None:
     say(
         f"inputs far from the training stays (index above {MUCH}): {len(far)} of {len(drift)}: {shown}"
     )
+
+
+def _tell_written(written: Mapping[str, Any] | None) -> None:
+    if written is None:
+        return
+    say(f"{written['there']} RiskAssessments are at the FHIR server, {written['new']} of them new")
+    if written["removed there"]:
+        say(f"  {written['removed there']} were removed there, and were not written again")
+    for why, count in written["refused"].items():
+        say(f"  {count} not taken: {why} (refused.ndjson has their uuids)", style="yellow")

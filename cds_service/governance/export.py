@@ -70,5 +70,5 @@ async def _subjects(
 def _resources(link: Link, subject: Row | None) -> list[str]:
     event = audit_event(link, subject)
     if link.kind == "assessed" and subject and subject["outcome"] == "scored":
-        return [event, provenance(link, subject)]
+        return [event, provenance(subject, link.at)]
     return [event]

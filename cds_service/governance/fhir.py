@@ -1,4 +1,5 @@
-"""Links as FHIR R4 resources: an AuditEvent for each, a Provenance for each scored assessment.
+"""Links as FHIR R4 resources: an AuditEvent for each, a Provenance for each scored assessment, and
+the Device that assessed.
 
 Built and validated by fhir.resources. They name ids, digests and versions; no value of a record,
 and no result either: an audit repository has other readers than a chart.
@@ -6,11 +7,22 @@ and no result either: an audit repository has other readers than a chart.
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any
 
-from cds_service.fhir_elements import AI, Json, device, instant, of_digest, of_uuid, reference
+from cds_service.fhir_elements import (
+    AI,
+    Json,
+    device,
+    instant,
+    literal,
+    of_digest,
+    of_uuid,
+    reference,
+)
 from cds_service.storage.chain import Link
+from model.bundle import Bundle
 
 Row = Mapping[str, Any]
 _LIFECYCLE = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"
@@ -51,21 +63,22 @@ def audit_event(link: Link, subject: Row | None) -> str:
     return _json("AuditEvent", made)
 
 
-def provenance(link: Link, row: Row) -> str:
-    """The Provenance of a scored assessment, as JSON."""
+def provenance(row: Row, recorded: datetime, *, target_at: str = "", device_at: str = "") -> str:
+    """The Provenance of a scored assessment, as JSON. `target_at`, `device_at`: where a server has
+    its RiskAssessment and the bundle's Device, as `Type/id`, if one has them."""
     ai = _by_network(row)
     made = {
         "id": row["uuid"],
         "meta": {"security": [AI]} if ai else None,
-        "target": [{"identifier": of_uuid(row["uuid"])}],
+        "target": [literal(target_at) | {"identifier": of_uuid(row["uuid"])}],
         "occurredDateTime": instant(row["prediction_time"]),
-        "recorded": instant(link.at),
+        "recorded": instant(recorded),
         "reason": [{"coding": [AI]}] if ai else None,
         "activity": {"coding": [{"system": _LIFECYCLE, "code": "originate"}]},
         "agent": [
             {
                 "type": {"coding": [{"system": _PARTICIPANT, "code": "assembler"}]},
-                "who": device(row["bundle_digest"]),
+                "who": device(row["bundle_digest"], at=device_at),
             }
         ],
         "entity": [
@@ -75,6 +88,22 @@ def provenance(link: Link, row: Row) -> str:
         ],
     }
     return _json("Provenance", made)
+
+
+def bundle_device(bundle: Bundle, uuid: str) -> str:
+    """The Device of a bundle, as JSON: what assessed, and what it says of itself."""
+    manifest = bundle.manifest
+    made = {
+        "id": uuid,
+        "identifier": [{"value": bundle.digest}],
+        "status": "active",
+        "deviceName": [{"name": f"Readmit: {manifest.title}", "type": "user-friendly-name"}],
+        "modelNumber": manifest.name,
+        "type": {"text": "software that assesses risk"},
+        "version": [{"value": manifest.version}],
+        "note": [{"text": manifest.notice}],
+    }
+    return _json("Device", made)
 
 
 def _by_network(row: Row) -> bool:
@@ -142,6 +171,10 @@ def _model(kind: str) -> Any:
         from fhir.resources.R4B.auditevent import AuditEvent
 
         return AuditEvent
+    if kind == "Device":
+        from fhir.resources.R4B.device import Device
+
+        return Device
     from fhir.resources.R4B.provenance import Provenance
 
     return Provenance

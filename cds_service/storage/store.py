@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cds_service.errors import UnsealError
 from cds_service.observability import note
-from cds_service.storage import assessments, feedback, listings, refused_views, tokens
+from cds_service.storage import assessments, feedback, listings, refused_views, tokens, written
 from cds_service.storage.chain import Head
 from cds_service.storage.database import Database
 from cds_service.storage.links import heads
@@ -180,6 +180,22 @@ class Store:
         """False: it was already spent, in this worker or another, before or after a restart."""
         async with self.database.writing() as connection:
             return await tokens.spend(connection, digest, expires_at=expires_at, now=now)
+
+    async def begin_written(self, key: Mapping[str, str]) -> str | None:
+        """Note that a resource will be sent to a FHIR server; None if that was new. Else where it
+        is, empty where that was never noted. `key`: tenant, fhir_server, kind, uuid."""
+        async with self.database.writing() as connection:
+            return await written.begin(connection, key)
+
+    async def end_written(self, key: Mapping[str, str], place: str) -> None:
+        """Note where a server has it."""
+        async with self.database.writing() as connection:
+            await written.end(connection, key, place)
+
+    async def withdraw_written(self, key: Mapping[str, str]) -> None:
+        """Forget that it was to be sent: it did not arrive."""
+        async with self.database.writing() as connection:
+            await written.withdraw(connection, key)
 
     async def heads(self) -> list[Head]:
         """The last link of every tenant's chain."""

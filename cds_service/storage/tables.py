@@ -51,7 +51,7 @@ class Base(DeclarativeBase):
 
 
 class AssessmentRow(Base):
-    """One answered hook call. Written once, never changed."""
+    """One answered hook call, or one stay of a batch or of the SMART app. Written once, never changed."""
 
     __tablename__ = "assessment"
     __table_args__ = (
@@ -70,8 +70,8 @@ class AssessmentRow(Base):
     created_at: Mapped[datetime] = mapped_column(
         Moment, index=True, doc="when the call was received"
     )
-    hook: Mapped[str] = mapped_column(String(32), doc="the hook that was called")
-    hook_instance: Mapped[str] = mapped_column(String(255), doc="the client's id of this call")
+    hook: Mapped[str] = mapped_column(String(32), doc="the hook that was called, batch or smart")
+    hook_instance: Mapped[str] = mapped_column(String(255), doc="the client's id of it, or the run")
     service_id: Mapped[str] = mapped_column(String(64), doc="the service that was called")
     user_id: Mapped[str | None] = mapped_column(
         String(255), doc="the client's user, such as Practitioner/17"
@@ -120,7 +120,7 @@ class AssessmentRow(Base):
     contents_digest: Mapped[str | None] = mapped_column(
         String(64), doc="SHA-256 of what is sealed; NULL: from before it was kept"
     )
-    duration_ms: Mapped[float] = mapped_column(doc="how long it took")
+    duration_ms: Mapped[float] = mapped_column(doc="how long it took; 0 of a stay of a batch")
 
 
 class FeedbackRow(Base):

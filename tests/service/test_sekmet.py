@@ -99,12 +99,18 @@ def configured(base: str) -> Json:
 
 def started(sekmet: Sekmet) -> Sekmet:
     """Asked until it answers, and given the example patients."""
-    often = Retry(total=300, backoff_factor=0.1, backoff_jitter=0, max_backoff_wait=0.2)
-    with httpx.Client(transport=RetryTransport(retry=often)) as patient:
-        patient.get(f"{sekmet.base}/metadata").raise_for_status()
+    answering(sekmet)
     for name in NAMES:
         bundle = json.loads((EXAMPLES.parent / "patients" / f"{name}.json").read_text("utf-8"))
         sekmet.load([entry["resource"] for entry in bundle["entry"]])
+    return sekmet
+
+
+def answering(sekmet: Sekmet) -> Sekmet:
+    """Asked until it answers."""
+    often = Retry(total=300, backoff_factor=0.1, backoff_jitter=0, max_backoff_wait=0.2)
+    with httpx.Client(transport=RetryTransport(retry=often)) as patient:
+        patient.get(f"{sekmet.base}/metadata").raise_for_status()
     return sekmet
 
 

@@ -1,6 +1,7 @@
 """From what a user names as a target to the target."""
 
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -9,9 +10,11 @@ from sqlalchemy.exc import ArgumentError
 
 from cds_service.batch.errors import BatchError
 from cds_service.batch.job import Job
+from cds_service.batch.progress import Listener
 from cds_service.batch.run_folder import RunFolder
 from cds_service.batch.targets.database import DatabaseTarget
 from cds_service.batch.targets.risk_assessments import RiskAssessmentTarget
+from cds_service.batch.targets.server_opening import SERVER, open_server
 from cds_service.batch.targets.tables import TableTarget
 from cds_service.batch.targets.target import Target
 from cds_service.errors import StartRefusedError
@@ -23,23 +26,35 @@ DATABASE: Final = "database"
 
 
 async def open_target(
-    name: str, folder: RunFolder, job: Job, settings: Settings, held: AsyncExitStack
+    name: str,
+    folder: RunFolder,
+    job: Job,
+    settings: Settings,
+    held: AsyncExitStack,
+    progress: Listener,
 ) -> Target:
     """The target; what it holds open is closed with `held`. Raises BatchError or StartRefusedError."""
     if name == DATABASE:
-        _check_place(settings.database)
-        store = Store(settings.database, Vault(settings.storage_keys))
-        held.push_async_callback(store.close)
-        await store.migrate()
-        return DatabaseTarget(store, job.assessor.scorer)
+        return DatabaseTarget(await _store(settings, held), job.assessor.scorer)
+    if name == SERVER:
+        store = partial(_store, settings, held)
+        return await open_server(folder, job, settings, held, progress, store)
     file = Path(name)
     if file.suffix in (".csv", ".parquet"):
         return TableTarget(file, folder)
     if file.suffix == ".ndjson":
         return RiskAssessmentTarget(file, folder, job)
     raise StartRefusedError(
-        f"--to {name}: ends in none of .csv, .parquet, .ndjson, and is not database."
+        f"--to {name}: ends in none of .csv, .parquet, .ndjson, and is neither database nor fhir."
     )
+
+
+async def _store(settings: Settings, held: AsyncExitStack) -> Store:
+    _check_place(settings.database)
+    store = Store(settings.database, Vault(settings.storage_keys))
+    held.push_async_callback(store.close)
+    await store.migrate()
+    return store
 
 
 def _check_place(database: str) -> None:

@@ -7,9 +7,9 @@ with fake_bulk() as server:
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,15 +19,17 @@ from tests.batch.bulk_server import export, files, tokens
 from tests.batch.bulk_server.state import FakeBulk
 
 STOPPED_S = 30.0
+Fake = TypeVar("Fake", bound=FakeBulk)
 
 
-def application(server: FakeBulk) -> Starlette:
-    """The ASGI app."""
+def application(server: FakeBulk, more: Sequence[Route] = ()) -> Starlette:
+    """The ASGI app; `more`: what another kind of server answers in place of this."""
     both = ["GET", "POST"]
     app = Starlette(
         routes=[
             Route("/fhir/.well-known/smart-configuration", tokens.configuration),
             Route("/auth/token", tokens.token, methods=["POST"]),
+            *more,
             Route("/fhir/$export", export.kick_off, methods=both),
             Route("/fhir/Patient/$export", export.kick_off, methods=both),
             Route("/fhir/Group/{group}/$export", export.kick_off, methods=both),
@@ -45,23 +47,30 @@ def application(server: FakeBulk) -> Starlette:
 @contextmanager
 def fake_bulk(**fields: Any) -> Iterator[FakeBulk]:
     """A running server."""
-    with socket.socket() as line:
+    with running(FakeBulk, (), **fields) as server:
+        yield server
+
+
+@contextmanager
+def running(kind: type[Fake], more: Sequence[Route], **fields: Any) -> Iterator[Fake]:
+    """A running server of that kind, with its own routes."""
+    with socket.socket(proto=socket.IPPROTO_TCP) as line:  # else answers wait for acknowledgements
         line.bind(("127.0.0.1", 0))
         line.listen()  # who comes before the server runs waits, and is not refused
-        server = FakeBulk(f"http://127.0.0.1:{line.getsockname()[1]}", **fields)
+        server = kind(f"http://127.0.0.1:{line.getsockname()[1]}", **fields)
         config = uvicorn.Config(
-            application(server),
+            application(server, more),
             lifespan="off",
             ws="none",
             log_config=None,
             access_log=False,
             date_header=False,
         )
-        running = uvicorn.Server(config)
-        thread = threading.Thread(target=running.run, kwargs={"sockets": [line]})
+        serving = uvicorn.Server(config)
+        thread = threading.Thread(target=serving.run, kwargs={"sockets": [line]})
         thread.start()
         try:
             yield server
         finally:
-            running.should_exit = running.force_exit = True
+            serving.should_exit = serving.force_exit = True
             thread.join(STOPPED_S)
