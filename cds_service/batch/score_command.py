@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +12,8 @@ import typer
 from cds_service.batch.arrived import Arrived
 from cds_service.batch.deleted import gone_of, purge_deleted
 from cds_service.batch.earlier import earlier_run, keep_arrived
+from cds_service.batch.engine import Engine
+from cds_service.batch.engines import Name, engine_of
 from cds_service.batch.errors import BatchError
 from cds_service.batch.job import Job
 from cds_service.batch.progress import OneLine
@@ -68,6 +70,13 @@ def score_command(
     memory: Annotated[
         int, typer.Option(min=256, help="MiB that the run may take, model included.")
     ] = 2048,
+    engine: Annotated[
+        Name, typer.Option(help="Who works: this machine, or Spark (needs readmit-cds[spark]).")
+    ] = "local",
+    master: Annotated[
+        str | None,
+        typer.Option(help="Spark's master URL; else as Spark is configured, or local[*]."),
+    ] = None,
 ) -> None:
     """Score every discharge of a source. A run that was stopped goes on with the same command."""
     asked: dict[str, str | int | None] = {
@@ -80,13 +89,15 @@ def score_command(
         "since": since.date().isoformat() if since else None,
         "until": until.date().isoformat() if until else None,
         "memory": memory,
+        "engine": engine,
     }
     choice = Choice(stays, since and since.replace(tzinfo=UTC), until and until.replace(tzinfo=UTC))
     with refusals_said():
         now = system_clock()
         folder = RunFolder(run or Path("runs") / f"score-{now:%Y%m%d-%H%M%S}")
         before = None if after is None else earlier_run(after, asked)
-        asyncio.run(_score(source, targets, choice, folder, asked, now, before))
+        works = engine_of(engine, master)
+        asyncio.run(_score(source, targets, choice, folder, asked, now, before, works))
 
 
 async def _score(
@@ -97,6 +108,7 @@ async def _score(
     asked: dict[str, Any],
     now: datetime,
     before: Arrived | None,
+    works: AbstractContextManager[Engine],
 ) -> None:
     settings = settings_from({})
     mine = _tenant(settings, asked["tenant"])
@@ -107,13 +119,14 @@ async def _score(
     job = Job(folder.run_id, mine, offer, as_of, server_of(source, mine))
     async with AsyncExitStack() as held:
         into = [await open_target(each, folder, job, settings, held) for each in targets]
-        with OneLine() as shown:
+        with works as engine, OneLine() as shown:
             read = await score_arrived(
                 arrived,
                 choice,
                 job,
                 into,
                 folder,
+                engine=engine,
                 memory=asked["memory"] * MEBIBYTE,
                 progress=shown,
             )
