@@ -285,8 +285,9 @@ def test_shards_add_up_also_those_in_which_nobody_was_scored(
 
 
 def test_a_run_that_stops_halfway_has_noted_what_was_under_way_and_goes_on(
-    score: Score, server: FakeFhir
+    score: Score, server: FakeFhir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("cds_service.batch.targets.server.AT_ONCE", 2)  # else all are under way
     server.statement = WAYS["search"]
     elsewhere = {"relation": "next", "url": "https://elsewhere.example/fhir/RiskAssessment"}
     page = {"resourceType": "Bundle", "type": "searchset", "link": [elsewhere]}
