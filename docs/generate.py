@@ -25,7 +25,7 @@ from cds_service.storage.tables import (
 )
 from cds_service.storage.written import WrittenResourceRow
 from cds_service.tenants import Alert, Api, Smart, Tenant
-from docs import reading_page, smart_pages, trust_pages
+from docs import cli_page, errors_page, reading_page, smart_pages, trust_pages
 from docs.cards_page import cards_body
 from docs.training_page import training_body
 from fhir_mapping.catalogue import CATALOGUE, Feature
@@ -214,6 +214,26 @@ def read_api() -> str:
     return _page("The read API", reading_page.ABOUT, body + _table(head, reading_page.refusals()))
 
 
+def cli() -> str:
+    """Both command lines."""
+    head = ("option", "values", "default", "meaning")
+    parts = [
+        f"## `{name}`\n\n{words}\n" + (f"\n{_table(head, rows)}" if rows else "")
+        for name, words, rows in cli_page.commands()
+    ]
+    return _page("Commands", cli_page.ABOUT, "\n".join(parts))
+
+
+def errors() -> str:
+    """Every answer that is not a 200."""
+    body = (
+        _table(("status", "issue", "in the code", "meaning"), errors_page.answers())
+        + f"\n{errors_page.ELSEWHERE}\n"
+        + _table(("`problem`", "status", "heading"), errors_page.pages())
+    )
+    return _page("Errors", errors_page.ABOUT, body)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "features.md": features,
     "issues.md": issues,
@@ -224,6 +244,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "client-authentication.md": client_authentication,
     "read-api.md": read_api,
     "smart.md": smart,
+    "cli.md": cli,
+    "errors.md": errors,
     "cards.md": cards,
     "training.md": training,
     "database.md": database,

@@ -8,12 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 from cds_service.cli import app
+from cds_service.errors import STATUS
 from cds_service.hooks.wording import GROUPS, REASONS, SOURCES
 from cds_service.settings import Settings
 from cds_service.smart.problems import PROBLEMS, Code
 from cds_service.storage.tables import Base
 from cds_service.tenants import Alert, Smart, Tenant, load_tenants
 from cds_service.trust.refusals import REFUSALS, Refusal
+from docs.cli_page import commands
 from fhir_mapping.catalogue import CATALOGUE, COVERAGE_GROUPS
 from fhir_mapping.issues import ISSUES
 from fhir_mapping.prefetch import PREFETCH
@@ -67,6 +69,8 @@ def test_every_source_and_group_has_words() -> None:
         ("client-authentication.md", tuple(REFUSALS)),
         ("database.md", tuple(Base.metadata.tables)),
         ("database.md", COLUMNS),
+        ("cli.md", tuple(name for name, _, _ in commands())),
+        ("errors.md", (*(error.__name__ for error in STATUS), *PROBLEMS)),
     ],
 )
 def test_a_page_names_everything(page: str, names: tuple[str, ...]) -> None:
@@ -104,6 +108,16 @@ AUDIT = ("audit verify", "audit replay", "audit export")
 def test_every_column_has_a_meaning() -> None:
     columns = [c for table in Base.metadata.tables.values() for c in table.c]
     assert [f"{c.table.name}.{c.name}" for c in columns if not c.doc] == []
+
+
+def test_every_command_and_option_of_both_command_lines_is_listed() -> None:
+    listed = {
+        name: {word for row in rows for word in row[0].split(", ")} for name, _, rows in commands()
+    }
+    assert {"`--from`", "`--to`", "`--memory`"} <= listed["readmit score"]
+    assert "`ID`" in listed["readmit audit replay"]
+    assert "`--small`" in listed["readmit-train demo"]
+    assert [name for name, words, _ in commands() if not words] == []
 
 
 def test_every_command_explains_itself() -> None:
