@@ -8,12 +8,13 @@ from cds_service.batch.errors import BatchError
 
 
 @contextmanager
-def drafted(file: Path) -> Iterator[Path]:
+def drafted(file: Path, attempt: str = "") -> Iterator[Path]:
     """Where to write; it becomes `file` when the block ends well, and is removed when not.
 
-    Raises BatchError where it cannot be written.
+    `attempt` tells processes apart that may write the same. Raises BatchError where it cannot be
+    written.
     """
-    draft = file.with_name(f".{file.name}.part")
+    draft = file.with_name(f".{file.name}{attempt}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         yield draft

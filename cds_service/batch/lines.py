@@ -22,18 +22,20 @@ _WHOLE: Final = (".json", ".json.gz")
 
 @dataclass(frozen=True)
 class Line:
-    """One line, or one entry of a Bundle: `number` counts from 1, blank lines too. `raw` is None
-    where it is longer than LONGEST."""
+    """One line, or one entry of a Bundle: `number` counts from 1, blank lines too, from where reading
+    began. `raw` is None where it is longer than LONGEST."""
 
     number: int
     raw: bytes | None
 
 
-def lines_of(file: Path) -> Iterator[Line]:
-    """Every line of a file. Raises BatchError where the file cannot be read to its end."""
+def lines_of(file: Path, begin: int = 0, end: int | None = None) -> Iterator[Line]:
+    """Every line of a file that begins at one of its bytes [begin, end): parts that lie together have
+    each line once. Raises BatchError where the file cannot be read to its end.
+    """
     try:
         whole = file.name.endswith(_WHOLE)
-        yield from _entries(file) if whole else _streamed(file)
+        yield from _entries(file) if whole else _streamed(file, begin, end)
     except (OSError, EOFError, zlib.error, ExportError) as broken:
         raise BatchError(
             file.name, f"cannot be read to its end ({type(broken).__name__}).", "Fetch it again."
@@ -45,14 +47,22 @@ def _entries(file: Path) -> Iterator[Line]:
         yield Line(number, bytes(raw))
 
 
-def _streamed(file: Path) -> Iterator[Line]:
+def can_be_cut(file: Path) -> bool:
+    """Whether reading may begin inside of it."""
+    return not file.name.endswith((*_WHOLE, ".gz"))
+
+
+def _streamed(file: Path, begin: int, end: int | None) -> Iterator[Line]:
     with _opened(file) as stream:
+        if begin:
+            stream.seek(begin - 1)
+            _skip(stream)
         number = 0
-        while raw := stream.readline(LONGEST + 1):
+        while (end is None or stream.tell() < end) and (raw := stream.readline(LONGEST + 1)):
             number += 1
-            if number == 1:
+            if number == 1 and not begin:
                 raw = raw.removeprefix(_BYTE_ORDER_MARK)
-            too_long = len(raw) > LONGEST
+            too_long = len(raw) > LONGEST and not raw.endswith(b"\n")
             if too_long:
                 _skip(stream)
             yield Line(number, None if too_long else raw.rstrip(b"\r\n"))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -14,20 +14,35 @@ from cds_service.received import received_among
 from model.scoring import Scorer
 
 
+class Result(Protocol):
+    """What a target may ask of a result, wherever the stay was assessed."""
+
+    @property
+    def row(self) -> Mapping[str, Any]:
+        """The columns of AssessmentRow."""
+
+    @property
+    def contents(self) -> Mapping[str, Any]:
+        """What is kept sealed beside the row, the resources that it rests on included."""
+
+    def explained(self, scorer: Scorer) -> Mapping[str, Any]:
+        """The same with contributions, which take far longer than the score."""
+
+
 @dataclass(frozen=True)
-class Result:
-    """`row`: the columns of AssessmentRow."""
+class AssessedResult:
+    """A result of this process, with all that it was made of."""
 
     row: Mapping[str, Any]
     assessed: Assessed
 
     @cached_property
     def contents(self) -> Mapping[str, Any]:
-        """What is kept sealed beside the row, the resources that it rests on included."""
+        """As in Result."""
         return self._contents(self.assessed.assessment)
 
     def explained(self, scorer: Scorer) -> Mapping[str, Any]:
-        """The same with contributions, which take far longer than the score."""
+        """As in Result."""
         found = self.assessed.assessment
         if isinstance(found, Scored):
             found = replace(found, score=scorer.score(found.vector.values))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +12,8 @@ import typer
 from cds_service.batch.arrived import Arrived
 from cds_service.batch.deleted import gone_of, purge_deleted
 from cds_service.batch.earlier import earlier_run, keep_arrived
+from cds_service.batch.engine import Engine
+from cds_service.batch.engines import Name, engine_of
 from cds_service.batch.errors import BatchError
 from cds_service.batch.job import Job
 from cds_service.batch.progress import OneLine
@@ -72,6 +74,13 @@ def score_command(
     memory: Annotated[
         int, typer.Option(min=256, help="MiB that the run may take, model included.")
     ] = 2048,
+    engine: Annotated[
+        Name, typer.Option(help="Who works: this machine, or Spark (needs readmit-cds[spark]).")
+    ] = "local",
+    master: Annotated[
+        str | None,
+        typer.Option(help="Spark's master URL; else as Spark is configured, or local[*]."),
+    ] = None,
 ) -> None:
     """Score every discharge of a source. A run that was stopped goes on with the same command."""
     asked: dict[str, str | int | None] = {
@@ -84,13 +93,15 @@ def score_command(
         "since": since.date().isoformat() if since else None,
         "until": until.date().isoformat() if until else None,
         "memory": memory,
+        "engine": engine,
     }
     choice = Choice(stays, since and since.replace(tzinfo=UTC), until and until.replace(tzinfo=UTC))
     with refusals_said():
         now = system_clock()
         folder = RunFolder(run or Path("runs") / f"score-{now:%Y%m%d-%H%M%S}")
         before = None if after is None else earlier_run(after, asked)
-        whole = asyncio.run(_score(source, targets, choice, folder, asked, now, before))
+        works = engine_of(engine, master)
+        whole = asyncio.run(_score(source, targets, choice, folder, asked, now, before, works))
     if not whole:
         raise typer.Exit(_NOT_WHOLE)
 
@@ -103,6 +114,7 @@ async def _score(
     asked: dict[str, Any],
     now: datetime,
     before: Arrived | None,
+    works: AbstractContextManager[Engine],
 ) -> bool:
     """Whether every target took everything."""
     settings = settings_from({})
@@ -123,6 +135,7 @@ async def _score(
             job,
             into,
             folder,
+            engine=held.enter_context(works),
             memory=asked["memory"] * MEBIBYTE,
             progress=shown,
         )

@@ -8,9 +8,10 @@ aside with its number and the reason, never its content.
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import IO, Final
 
@@ -23,7 +24,8 @@ from fhir_mapping.subjects import subject_of_malformed
 
 _GROUP_BYTES: Final = 256 * 2**20
 _ASIDE: Final = "aside.ndjson"
-_SEEN: Final = "seen.json"
+SEEN: Final = "seen.json"
+"""What became of a group's lines; a group that has it is whole."""
 _SHARED: Final = "shared"
 _MODULUS: Final = 2**64
 
@@ -55,10 +57,12 @@ class Tally(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Sorted:
-    """The sorted lines, and what became of all."""
+    """The sorted lines, and what became of all. `before`: of each group that begins inside of a file,
+    the lines of that file that lie before it."""
 
     groups: tuple[Path, ...]
     tally: Tally
+    before: Mapping[Path, int] = field(default_factory=dict)
 
     def lines(self, shard: int) -> Iterator[tuple[str, bytes]]:
         """(patient id, resource) of one shard, in the order of the input."""
@@ -72,20 +76,26 @@ class Sorted:
 
     def aside(self) -> Iterator[bytes]:
         """What was put aside: `{"file": ..., "line": ..., "reason": ...}`."""
-        yield from _lines_in(self.groups, _ASIDE)
+        for group in self.groups:
+            for line in _lines_in([group], _ASIDE):
+                said = msgspec.json.decode(line)
+                yield msgspec.json.encode(said | {"line": said["line"] + self.before.get(group, 0)})
 
 
 @dataclass
-class _Sorter:
-    """One group being written."""
+class Sorter:
+    """One group whose lines are sorted into its folder; `keep` takes those of a patient in place of
+    the folder: patient id and resource."""
 
     folder: Path
     shards: int
     open_files: ExitStack
+    keep: Callable[[str, bytes], None] | None = None
     tally: Tally = field(default_factory=Tally)
     _files: dict[str, IO[bytes]] = field(default_factory=dict)
 
     def add(self, file: str, line: Line) -> None:
+        """Take one line of `file`, whichever it is."""
         self.tally.lines += 1
         if line.raw is None:
             return self._put_aside(file, line.number, "line_too_long")
@@ -112,7 +122,9 @@ class _Sorter:
         return self._keep(kind, patient, raw.replace(b"\n", b" "))
 
     def _keep(self, kind: str, patient: str, raw: bytes) -> None:
-        if kind in PATIENT_BOUND:
+        if kind in PATIENT_BOUND and self.keep:
+            self.keep(patient, raw)
+        elif kind in PATIENT_BOUND:
             self._write(f"{shard_of(patient, self.shards):04d}", patient.encode() + b"\t" + raw)
         else:
             self._write(_SHARED, raw)
@@ -140,14 +152,21 @@ def sort_by_patient(
     done: list[Path] = []
     for number, group in enumerate(groups):
         folder = work / f"sorted-{number:04d}"
-        if not (folder / _SEEN).is_file():
+        if not (folder / SEEN).is_file():
             _sort_group(group, folder, shards)
         done.append(folder)
         step(number + 1, len(groups))
-    tally = Tally()
-    for each in done:
-        tally = tally.plus(msgspec.json.decode((each / _SEEN).read_bytes(), type=Tally))
-    return Sorted(tuple(done), tally)
+    return Sorted(tuple(done), sum_of(map(tally_of, done)))
+
+
+def tally_of(group: Path) -> Tally:
+    """What became of the lines of a sorted group."""
+    return msgspec.json.decode((group / SEEN).read_bytes(), type=Tally)
+
+
+def sum_of(tallies: Iterable[Tally]) -> Tally:
+    """All together."""
+    return reduce(Tally.plus, tallies, Tally())
 
 
 def shard_of(patient: str, shards: int) -> int:
@@ -171,17 +190,27 @@ def _groups(files: Sequence[Path]) -> Iterator[list[Path]]:
 
 
 def _sort_group(group: Sequence[Path], folder: Path, shards: int) -> None:
-    draft = folder.with_name(f".{folder.name}.part")
+    with sorter_of(folder, shards) as sorter:
+        for file in group:
+            for line in lines_of(file):
+                sorter.add(file.name, line)
+
+
+@contextmanager
+def sorter_of(
+    folder: Path, shards: int, keep: Callable[[str, bytes], None] | None = None, attempt: str = ""
+) -> Iterator[Sorter]:
+    """A group's folder: there when the block ends well, unless it was there before. `attempt` tells
+    processes apart that do the same. Raises BatchError where it cannot be written."""
+    draft = folder.with_name(f".{folder.name}{attempt}.part")
     try:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         with ExitStack() as open_files:
-            sorter = _Sorter(draft, shards, open_files)
-            for file in group:
-                for line in lines_of(file):
-                    sorter.add(file.name, line)
-        (draft / _SEEN).write_bytes(msgspec.json.encode(sorter.tally))
-        draft.replace(folder)
+            sorter = Sorter(draft, shards, open_files, keep)
+            yield sorter
+        (draft / SEEN).write_bytes(msgspec.json.encode(sorter.tally))
+        _rename(draft, folder)
     except OSError as wrong:
         raise BatchError(
             folder.parent.name,
@@ -190,6 +219,14 @@ def _sort_group(group: Sequence[Path], folder: Path, shards: int) -> None:
         ) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _rename(draft: Path, folder: Path) -> None:
+    try:
+        draft.replace(folder)
+    except OSError:
+        if not (folder / SEEN).is_file():
+            raise
 
 
 def _lines_in(folders: Iterable[Path], name: str) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from cds_service.assessment import Scored, assess
 from cds_service.batch.arrived import Arrived
 from cds_service.batch.extract_command import extract_export
 from cds_service.batch.job import Job
+from cds_service.batch.one_machine import OneMachine
 from cds_service.batch.progress import Silent
 from cds_service.batch.results import Result
 from cds_service.batch.run import print_of, score_arrived, shards_of
@@ -22,7 +23,7 @@ from cds_service.batch.summary import summary
 from cds_service.batch.targets.database import DatabaseTarget
 from cds_service.batch.targets.risk_assessments import RiskAssessmentTarget
 from cds_service.batch.targets.tables import TableTarget
-from cds_service.batch.targets.target import Target
+from cds_service.batch.targets.target import Takes, Target
 from cds_service.recalled import recalled
 from cds_service.records import Gathered
 from cds_service.storage.store import Store
@@ -49,7 +50,7 @@ async def scored(
 ) -> tuple[RunFolder, Sorted]:
     run = RunFolder(folder)
     read = await score_arrived(
-        arrived, Choice(), job, targets, run, memory=memory, progress=Silent()
+        arrived, Choice(), job, targets, run, engine=OneMachine(), memory=memory, progress=Silent()
     )
     return run, read
 
@@ -83,7 +84,7 @@ async def test_the_vectors_and_numbers_are_those_of_the_other_ways(
 async def test_however_many_shards_the_results_are_the_same(
     arrived: Arrived, job: Job, tmp_path: Path
 ) -> None:
-    assert shards_of(arrived.files, MEMORY) > 3
+    assert shards_of(arrived.files, MEMORY, OneMachine.most_shards) > 3
     many, read = await scored(arrived, job, tmp_path / "many")
     one, read_again = await scored(arrived, job, tmp_path / "one", memory=2**31)
     assert rows_of(many).equals(rows_of(one))
@@ -103,6 +104,7 @@ class Killing:
     """A target that ends the process in the middle of a shard, before or after another took it."""
 
     name = "killing"
+    takes = Takes.ROWS
 
     def __init__(self, at: int) -> None:
         self._left = at

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from cds_service.batch.results import Result
+from cds_service.batch.targets.target import Takes
 from cds_service.storage.store import Store
 from model.scoring import Scorer
 
@@ -11,6 +12,7 @@ class DatabaseTarget:
     """What is stored already is not stored again: the id of a result says what it is."""
 
     name = "database"
+    takes = Takes.CONTRIBUTIONS
 
     def __init__(self, store: Store, scorer: Scorer) -> None:
         """`scorer`: the page shows contributions, so what is stored has them."""

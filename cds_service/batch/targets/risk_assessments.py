@@ -10,12 +10,15 @@ from cds_service.batch.drafts import drafted
 from cds_service.batch.job import Job
 from cds_service.batch.results import Result
 from cds_service.batch.run_folder import RunFolder
+from cds_service.batch.targets.target import Takes
 from cds_service.recalled import Contents, Recalled
 from cds_service.risk_assessment import risk_assessment
 
 
 class RiskAssessmentTarget:
     """`file` ends in .ndjson."""
+
+    takes = Takes.CONTENTS
 
     def __init__(self, file: Path, folder: RunFolder, job: Job) -> None:
         self.name = file.name

@@ -6,10 +6,13 @@ from pathlib import Path
 from cds_service.batch import tables
 from cds_service.batch.results import Result
 from cds_service.batch.run_folder import RunFolder
+from cds_service.batch.targets.target import Takes
 
 
 class TableTarget:
     """By the suffix of `file`: `.parquet` with the features, `.csv` without."""
+
+    takes = Takes.ROWS
 
     def __init__(self, file: Path, folder: RunFolder) -> None:
         self.name = file.name

@@ -1,0 +1,109 @@
+"""A run by many machines: lines read and shuffled by patient, shards assessed by Spark's workers.
+
+One job does both. Workers put what they find into the run's folder; the driver watches it, so that
+targets, their secrets and the order of a run stay here.
+"""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Final
+
+from cds_service.batch.engine import Shard, Work
+from cds_service.batch.one_machine import AssessedShard
+from cds_service.batch.progress import Listener
+from cds_service.batch.sorting import SEEN, Sorted
+from cds_service.batch.spark.orders import NotSharedError, Orders, orders_of
+from cds_service.batch.spark.pieces import sorted_pieces
+from cds_service.batch.spark.reading import LINES, read_pieces
+from cds_service.batch.spark.scoring import DONE, score_shards
+from cds_service.batch.spark.session import refusal, spark_session
+from cds_service.batch.spark.worked import WorkedShard, there
+
+_LOOK: Final = 0.5
+"""Seconds between two looks into the run's folder."""
+
+
+@contextmanager
+def spark_engine(master: str | None) -> "Iterator[SparkEngine]":
+    """With a Spark session. Raises BatchError."""
+    with spark_session(master) as session:
+        engine = SparkEngine(session)
+        try:
+            yield engine
+        finally:
+            engine.leave()
+
+
+class SparkEngine:
+    """`loads`: by worker process, how many bundles it has loaded; there when the job is over."""
+
+    most_shards = 10_000
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._job: asyncio.Task[list[Any]] | None = None
+        self._worked: frozenset[int] = frozenset()
+        self.loads: Mapping[str, int] = {}
+
+    async def sort(self, work: Work, progress: Listener) -> Sorted:
+        """As in Engine; shards are assessed meanwhile."""
+        orders = orders_of(work)
+        groups = orders.groups
+        whole = sum((each / SEEN).is_file() for each in groups)
+        if work.lacking or whole < len(groups):
+            self._job = asyncio.create_task(asyncio.to_thread(_done, self._session, orders))
+        while whole < len(groups) and await self._goes_on():
+            whole = sum((each / SEEN).is_file() for each in groups)
+            progress.say("Sort by patient", whole, len(groups))
+        try:
+            return sorted_pieces(orders.pieces, groups)
+        except FileNotFoundError:
+            raise NotSharedError from None
+
+    async def shards(self, work: Work, read: Sorted) -> AsyncIterator[Shard]:
+        """As in Engine, as workers finish them."""
+        folder, left, more = work.folder.path / "worked", {*work.lacking}, True
+        while left and more:
+            more = await self._goes_on()
+            for number in sorted(left & there(folder)):
+                left.remove(number)
+                yield WorkedShard(number, folder)
+        if left & self._worked:
+            raise NotSharedError
+        for number in sorted(left):
+            yield AssessedShard(number, ())  # no patient is in it
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def leave(self) -> None:
+        """Wait no longer for a job that is going on."""
+        if self._job:
+            self._job.cancel()
+
+    async def _goes_on(self) -> bool:
+        """A moment later: False when the job is over. Raises BatchError when it failed."""
+        if self._job is None:
+            return False
+        over, _ = await asyncio.wait([self._job], timeout=_LOOK)
+        if over:
+            rows = await self._job
+            self.loads = {row.worker: row.loads for row in rows}
+            self._worked = frozenset(row.shard for row in rows)
+        return not over
+
+
+def _done(session: Any, orders: Orders) -> list[Any]:
+    """A row (scoring.py, DONE) for each shard with a patient. Raises BatchError."""
+    pieces = len(orders.pieces)
+    try:
+        numbers = session.range(0, pieces, 1, max(pieces, 1))
+        lines = numbers.mapInArrow(partial(read_pieces, orders), LINES)
+        by_patient = lines.repartition(orders.shards, "shard").sortWithinPartitions(
+            "shard", "patient", "place"
+        )
+        found: list[Any] = by_patient.mapInArrow(partial(score_shards, orders), DONE).collect()
+    except Exception as failed:
+        raise refusal(failed) from None
+    return found
