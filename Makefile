@@ -1,6 +1,6 @@
 # The commands of the house. People and CI call the same ones; each installs what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup peers run test test-all check fix bench docs paper update-goldens FORCE
+.PHONY: help setup peers spark run test test-all check fix bench docs paper update-goldens FORCE
 SHELL := /bin/bash
 
 BIN := .venv/bin
@@ -20,7 +20,8 @@ help:
 	@echo "make paper           train on your copy of MIMIC-IV (configs/mimic_iv.toml), fill the paper's table"
 	@echo "make update-goldens  rewrite the expected answers; review the diff"
 	@echo "make peers           install what tests run beside ours (HealthChain, a FHIR server) into .venv-peers"
-	@echo "make setup           install everything into .venv"
+	@echo "make spark           install Spark (450 MB) into .venv; it needs Java 17 of the system's"
+	@echo "make setup           install everything else into .venv"
 	@echo "                     TORCH_INDEX=URL takes another package index for torch (CPU or CUDA build)"
 
 setup: $(BIN)/.complete
@@ -28,13 +29,15 @@ setup: $(BIN)/.complete
 
 peers: $(PEERS)/.complete
 
+spark: $(BIN)/.spark
+
 run: $(BIN)/.runtime
 	@$(BIN)/readmit serve --dev
 
 test: $(BIN)/.complete
 	@$(BIN)/pytest -m "not slow" -n auto
 
-test-all: $(BIN)/.complete $(PEERS)/.complete
+test-all: $(BIN)/.spark $(PEERS)/.complete
 	@$(BIN)/pytest -m "not slow or unsampled" -n auto --cov
 	@$(BIN)/pytest -m "slow and not unsampled and not load" -n auto
 	@$(BIN)/pytest -m load
@@ -48,7 +51,7 @@ check: $(BIN)/.complete
 fix: $(BIN)/.complete
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-bench: $(BIN)/.complete
+bench: $(BIN)/.spark
 	@$(BIN)/python -m bench.run
 
 docs: $(BIN)/.complete
@@ -94,6 +97,12 @@ $(BIN)/.runtime: $(BIN)/.torch $(PINS)
 $(BIN)/.complete: $(BIN)/.runtime
 	@echo "== 4/4 training, tests and checks"
 	@$(PIP) --no-build-isolation -e ".[train,test,dev,postgres,traces]"
+	@touch $@
+
+# Built from its source archive: half a minute, and room that only some of the tests need.
+$(BIN)/.spark: $(BIN)/.complete
+	@echo "== spark"
+	@$(PIP) --no-build-isolation -e ".[spark]"
 	@touch $@
 
 # Software of other projects, apart: it would hold ours at other versions.

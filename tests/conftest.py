@@ -3,8 +3,10 @@
 import gc
 import ipaddress
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,17 @@ def peers() -> Path:
     if UNDER_CI:
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def spark() -> None:
+    """Spark and a Java (`make spark`): absent they skip, under CI they fail."""
+    lacks = [] if find_spec("pyspark") else ["pyspark (make spark)"]
+    lacks += [] if shutil.which("java") else ["Java 17"]
+    if lacks and UNDER_CI:
+        pytest.fail(f"not here: {', '.join(lacks)}")
+    if lacks:
+        pytest.skip(f"not here: {', '.join(lacks)}")
 
 
 @pytest.hookimpl(tryfirst=True)

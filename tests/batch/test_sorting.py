@@ -123,6 +123,15 @@ def test_a_line_that_is_too_long_is_put_aside_and_the_next_is_read(
     assert (read.tally.kept, read.tally.aside) == (2, {"line_too_long": 1})
 
 
+def test_a_line_that_is_just_not_too_long_is_read_and_the_next_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = written(tmp_path, some=[patient(1), patient(2)])
+    monkeypatch.setattr(lines, "LONGEST", files[0].read_bytes().index(b"\n"))
+    read = sorted_into(tmp_path / "work", files)
+    assert (read.tally.lines, read.tally.kept) == (2, 2)
+
+
 def test_a_bundle_is_its_entries(tmp_path: Path) -> None:
     file = tmp_path / "one.json"
     entries = [{"resource": each} for each in (patient(1), condition(1, of=1))]

@@ -1,7 +1,9 @@
 """On a worker: the lines of a piece, each patient's on their way to the patient's shard."""
 
+import gc
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -52,8 +54,16 @@ class _Outgoing:
 def read_pieces(orders: Orders, batches: "Iterable[RecordBatch]") -> "Iterator[RecordBatch]":
     """For mapInArrow: numbers of pieces (`id`) -> LINES. What became of the lines is written beside,
     once, however often a piece is read."""
+    settle()
     numbers = (number for batch in batches for number in batch.column("id").to_pylist())
     return in_sentences(each for number in numbers for each in _read(orders, number))
+
+
+@cache
+def settle() -> None:
+    """Once in a worker process: Spark collects its garbage after each task, and would look through all
+    that was imported again, which takes longer than a small task."""
+    gc.freeze()
 
 
 def _read(orders: Orders, number: int) -> "Iterator[RecordBatch]":

@@ -18,6 +18,7 @@ from cds_service.batch.sorting import Sorted, sum_of, tally_of
 from cds_service.batch.sources_of import sources_of, support_of
 from cds_service.batch.spark.failing import in_sentences
 from cds_service.batch.spark.orders import NotSharedError, Orders, group_of
+from cds_service.batch.spark.reading import settle
 from cds_service.batch.spark.worked import write_worked
 from cds_service.services import Offered
 from fhir_mapping.catalogue import CATALOGUE
@@ -35,6 +36,7 @@ _Line = tuple[int, str, bytes]
 
 def score_shards(orders: Orders, batches: "Iterable[RecordBatch]") -> "Iterator[RecordBatch]":
     """For mapInArrow: the LINES of some shards, by shard, patient and place -> DONE."""
+    settle()
     return in_sentences(_score(orders, batches))
 
 
