@@ -1,7 +1,7 @@
 """This machine's own process: sorted on disk, then shard after shard. Memory: one shard."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +9,10 @@ from cds_service.batch import tables
 from cds_service.batch.engine import Work
 from cds_service.batch.job import table_row
 from cds_service.batch.progress import Listener
+from cds_service.batch.records import records_of, support_of
 from cds_service.batch.results import AssessedResult
-from cds_service.batch.scoring import Record, assess_records
+from cds_service.batch.scoring import assess_records
 from cds_service.batch.sorting import Sorted, sort_by_patient
-from cds_service.batch.sources_of import sources_of, support_of
-from fhir_mapping.history import Source
 
 
 @dataclass(frozen=True)
@@ -45,14 +44,10 @@ class OneMachine:
 
     async def shards(self, work: Work, read: Sorted) -> AsyncIterator[AssessedShard]:
         """As in Engine."""
-        support, sources, job = (
-            support_of(read),
-            sources_of(work.arrived, read.tally.types),
-            work.job,
-        )
+        support, job = support_of(read), work.job
         for shard in work.lacking:
             found = assess_records(
-                _records(read, shard, sources),
+                records_of(_by_patient(read.lines(shard)), work.arrived, read.tally.types),
                 work.choice,
                 job.as_of,
                 support=support,
@@ -61,8 +56,8 @@ class OneMachine:
             yield AssessedShard(shard, [AssessedResult(job.row(each), each) for each in found])
 
 
-def _records(read: Sorted, shard: int, sources: Mapping[str, Source]) -> list[Record]:
+def _by_patient(lines: Iterable[tuple[str, bytes]]) -> list[tuple[str, list[bytes]]]:
     raws: dict[str, list[bytes]] = defaultdict(list)
-    for patient, raw in read.lines(shard):
+    for patient, raw in lines:
         raws[patient].append(raw)
-    return [Record(patient, raws[patient], sources) for patient in sorted(raws)]
+    return sorted(raws.items())

@@ -33,7 +33,7 @@ class NotSharedError(BatchError):
 @dataclass(frozen=True)
 class Orders:
     """`run`: the run's folder, `bundle`: a copy of the bundle in it; both the same path on every
-    machine. `arrived` without its files."""
+    machine. `arrived`: what concerns records."""
 
     run: Path
     pieces: tuple[Piece, ...]
@@ -77,7 +77,7 @@ def orders_of(work: Work) -> Orders:
         pieces=pieces_of(_absolute(work.arrived.files)),
         shards=work.shards,
         lacking=frozenset(work.lacking),
-        arrived=replace(work.arrived, files=(), stays=None),
+        arrived=replace(work.arrived, files=(), stays=None, deleted=(), gone={}, roster=None),
         choice=work.choice,
         run_id=job.run_id,
         tenant=job.tenant,

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 from cds_service.assessment import Assessor
 from cds_service.batch.errors import BatchError
 from cds_service.batch.job import Job
+from cds_service.batch.records import records_of, support_of
 from cds_service.batch.results import AssessedResult
-from cds_service.batch.scoring import Record, assess_records
+from cds_service.batch.scoring import assess_records
 from cds_service.batch.sorting import Sorted, sum_of, tally_of
-from cds_service.batch.sources_of import sources_of, support_of
 from cds_service.batch.spark.failing import in_sentences
 from cds_service.batch.spark.orders import NotSharedError, Orders, group_of
 from cds_service.batch.spark.reading import settle
@@ -64,11 +64,14 @@ def _lines(batches: "Iterable[RecordBatch]") -> Iterator[_Line]:
 
 def _work(orders: Orders, shard: int, lines: Iterable[_Line]) -> None:
     job, (types, support) = _job(orders), _export(orders.run, len(orders.pieces))
-    sources = sources_of(orders.arrived, types)
-    by_patient = groupby(lines, key=itemgetter(1))
-    records = (Record(patient, [raw for *_, raw in of], sources) for patient, of in by_patient)
+    grouped = groupby(lines, key=itemgetter(1))
+    by_patient = ((patient, [raw for *_, raw in of]) for patient, of in grouped)
     found = assess_records(
-        records, orders.choice, orders.as_of, support=support, assessor=job.assessor
+        records_of(by_patient, orders.arrived, types),
+        orders.choice,
+        orders.as_of,
+        support=support,
+        assessor=job.assessor,
     )
     write_worked(orders, shard, (AssessedResult(job.row(each), each) for each in found), job)
 
