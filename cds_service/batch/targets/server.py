@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import msgspec
 
-from cds_service.assessment import Scored
 from cds_service.batch.drafts import drafted
 from cds_service.batch.errors import BatchError
 from cds_service.batch.job import Job
@@ -29,6 +28,7 @@ from cds_service.batch.targets.pieces import (
     provenance_piece,
     risk_assessment_piece,
 )
+from cds_service.batch.targets.target import Takes
 
 AT_ONCE: Final = 8
 _OF_ALL: Final = frozenset((403, 404, 405, 501))
@@ -66,6 +66,7 @@ class ServerTarget:
     """`kinds`: those that the server takes; RiskAssessment is among them."""
 
     name = "fhir"
+    takes = Takes.CONTENTS
 
     def __init__(
         self, once: Once, job: Job, folder: RunFolder, kinds: Sequence[str], progress: Listener
@@ -77,7 +78,7 @@ class ServerTarget:
 
     async def write(self, shard: int, results: Sequence[Result]) -> None:
         """Have them all there, or say of each why not. Raises BatchError where that is of all."""
-        scored = [each for each in results if isinstance(each.assessed.assessment, Scored)]
+        scored = [each for each in results if each.row["outcome"] == "scored"]
         written = Written()
         if scored:
             if self._device_at is None:
