@@ -5,7 +5,7 @@ run that was killed gives the shard in work to the targets again, and each takes
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from math import ceil
@@ -60,7 +60,7 @@ async def score_arrived(
     support, chosen = _support(read), replace(choice, named=arrived.stays)
     patients, seen = read.tally.types.get("Patient", 0), 0
     for shard in range(shards):
-        records = _records(read, shard, sources_of(arrived, read))
+        records = _records(read, shard, sources_of(arrived, read), arrived.doubted)
         seen += len(records)
         if not folder.is_done(shard):
             found = assess_records(
@@ -104,11 +104,23 @@ async def _deliver(
     tables.write_shard(rows, folder.rows(shard))
 
 
-def _records(read: Sorted, shard: int, sources: Mapping[str, Source]) -> list[Record]:
+def _records(
+    read: Sorted,
+    shard: int,
+    sources: Mapping[str, Source],
+    doubted: Mapping[str, Collection[str]],
+) -> list[Record]:
     raws: dict[str, list[bytes]] = defaultdict(list)
     for patient, raw in read.lines(shard):
         raws[patient].append(raw)
-    return [Record(patient, raws[patient], sources) for patient in sorted(raws)]
+    return [
+        Record(
+            patient,
+            raws[patient],
+            {**sources, **dict.fromkeys(doubted.get(patient, ()), "partial")},
+        )
+        for patient in sorted(raws)
+    ]
 
 
 def _wanted(records: Sequence[Record], patients: frozenset[str] | None) -> Sequence[Record]:

@@ -20,12 +20,12 @@ from cds_service.batch.sources.bulk.downloading import Receiving
 from cds_service.batch.sources.bulk.job import (
     JobFailedError,
     JobGoneError,
-    Surroundings,
     give_back,
     kick_off,
     manifest,
 )
 from cds_service.batch.sources.bulk.manifest import RemoteFile
+from cds_service.batch.sources.bulk.patience import Surroundings
 from cds_service.batch.sources.bulk.said import deletions, types_lacking
 from cds_service.batch.sources.bulk.sending import Sender, TokenSource
 from cds_service.batch.sources.bulk.state import State, Store
