@@ -15,7 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from tests.batch.bulk_server import export, files, tokens
+from tests.batch.bulk_server import export, files, searching, tokens
 from tests.batch.bulk_server.state import FakeBulk
 
 STOPPED_S = 30.0
@@ -32,6 +32,9 @@ def application(server: FakeBulk) -> Starlette:
             Route("/fhir/Patient/$export", export.kick_off, methods=both),
             Route("/fhir/Group/{group}/$export", export.kick_off, methods=both),
             Route("/fhir/Group/{group}", export.group),
+            Route("/fhir/metadata", searching.metadata),
+            Route("/fhir/{kind}", searching.search),
+            Route("/fhir/{kind}/{name}", searching.read),
             Route("/jobs/{job}", export.status),
             Route("/jobs/{job}", export.delete, methods=["DELETE"]),
             Route("/files/{job}/{name}", files.file),
@@ -45,7 +48,7 @@ def application(server: FakeBulk) -> Starlette:
 @contextmanager
 def fake_bulk(**fields: Any) -> Iterator[FakeBulk]:
     """A running server."""
-    with socket.socket() as line:
+    with socket.socket(proto=socket.IPPROTO_TCP) as line:  # else answers wait for acknowledgements
         line.bind(("127.0.0.1", 0))
         line.listen()  # who comes before the server runs waits, and is not refused
         server = FakeBulk(f"http://127.0.0.1:{line.getsockname()[1]}", **fields)

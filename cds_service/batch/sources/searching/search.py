@@ -83,7 +83,7 @@ class _Search:
                 "Register the app there for reading them with system/ scopes.",
             )
         got = await sought(self._reader, asked)
-        named = asked.fixed or any(got.stays.values())
+        named = asked.fixed or (bool(asked.ids) and any(got.stays.values()))
         return Found(
             asked,
             patients=tuple(got.stays),
