@@ -7,7 +7,7 @@ Only a server that the site lists is contacted, and only at addresses under its 
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import anyio
 import httpx
@@ -18,7 +18,8 @@ from pydantic import SecretStr
 from cds_service.answers import Fetched
 from cds_service.errors import FHIR_JSON
 from cds_service.hooks.call import Renew
-from cds_service.searchsets import open_searchset
+from cds_service.paging import PagesNotFollowedError, pages_of
+from cds_service.searchsets import Searchset, open_searchset
 from fhir_mapping.resources import type_of
 
 MOST_PAGES: Final = 20
@@ -122,32 +123,24 @@ class FhirServer:
             first = self._address(query)
             await self._pages(first.join(next_page) if next_page else first, found)
             found.trouble = None
-        except (_Trouble, httpx.InvalidURL) as trouble:
+        except (_Trouble, PagesNotFollowedError, httpx.InvalidURL) as trouble:
             found.trouble = getattr(trouble, "code", "pages_not_followed")
 
     async def _pages(self, first: httpx.URL, found: Fetched) -> None:
-        url, seen = first, set[httpx.URL]()
-        while True:
-            if not self._is_under_base(url) or url in seen or len(seen) == MOST_PAGES:
-                raise _Trouble("pages_not_followed")
-            seen.add(url)
+        async def get(url: httpx.URL) -> Searchset:
             raw = await self._get(url, "Bundle")
             page = open_searchset(raw)
             if page is None:
                 raise _Trouble("server_answer_unusable")
             found.pages.append(raw)
-            if not page.more:
-                return
-            url = url.join(page.next_page or "")
+            return page
+
+        async for _ in pages_of(first, self._base, get, MOST_PAGES):
+            pass
 
     def _address(self, query: str) -> httpx.URL:
         # some servers refuse a bare | in the request line
         return httpx.URL(f"{self._base}{quote(query, safe='/?&=:,%')}")
-
-    def _is_under_base(self, url: httpx.URL) -> bool:
-        same = (url.scheme, url.netloc) == (self._base.scheme, self._base.netloc)
-        below = f"{url.path}/".startswith(self._base.path)
-        return same and below and not url.userinfo and ".." not in unquote(url.path)
 
     async def _get(self, url: httpx.URL, resource_type: str) -> msgspec.Raw:
         async with self._free:

@@ -3,7 +3,7 @@
 Resources stay undecoded bytes; what is wrong with one of them is not this module's business.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -84,29 +84,40 @@ def open_searchset(raw: msgspec.Raw) -> Searchset | None:
     )
 
 
-def is_whole(pages: Sequence[Searchset], *, count: int | None, counted: bool = False) -> bool:
-    """Whether these pages, in order, are all that was asked for.
+class Wholeness:
+    """Whether pages, one after another and none of them kept, are all that was asked for."""
 
-    A last page of as many matches as were asked for may have been cut there. `counted`: not where
-    the total says that it was all, as a server does that was asked here and now; what a client
-    sends may have been cut and counted afterwards.
-    """
-    last = pages[-1]
-    total = max((page.total for page in pages if page.total is not None), default=None)
-    full = count is not None and last.matches >= count and not (counted and total is not None)
-    return not last.more and not full and (not total or _distinct(pages) >= total)
+    def __init__(self) -> None:
+        self._last: Searchset | None = None
+        self._total: int | None = None
+        self._matches: set[int] = set()
+
+    def add(self, page: Searchset) -> None:
+        """The next page. A match that is sent twice counts once: else a page that comes again fills
+        a total."""
+        self._last = page
+        if page.total is not None:
+            self._total = max(page.total, self._total or 0)
+        found = (raw for number, raw in page.resources if number not in page.supporting)
+        self._matches.update(hash(bytes(raw)) for raw in found)
+
+    def holds(self, *, count: int | None, counted: bool = False) -> bool:
+        """A last page of as many matches as were asked for may have been cut there. `counted`: not
+        where the total says that it was all, as a server does that was asked here and now; what a
+        client sends may have been cut and counted afterwards."""
+        if self._last is None:
+            return False
+        cut = count is not None and self._last.matches >= count
+        full = cut and not (counted and self._total is not None)
+        return not self._last.more and not full and len(self._matches) >= (self._total or 0)
 
 
-def _distinct(pages: Sequence[Searchset]) -> int:
-    """Matches, one that was sent twice counted once: else a page that comes again fills a total."""
-    return len(
-        {
-            bytes(raw)
-            for page in pages
-            for position, raw in page.resources
-            if position not in page.supporting
-        }
-    )
+def is_whole(pages: Iterable[Searchset], *, count: int | None, counted: bool = False) -> bool:
+    """The same of pages that are here, in order."""
+    whole = Wholeness()
+    for page in pages:
+        whole.add(page)
+    return whole.holds(count=count, counted=counted)
 
 
 def _grave(raw: msgspec.Raw) -> bool:

@@ -26,7 +26,7 @@ from fhir_mapping.subjects import subject_of
 from fhir_mapping.support import Support
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_SUFFIXES = (".ndjson", ".jsonl", ".json", ".ndjson.gz", ".jsonl.gz", ".json.gz")
+SUFFIXES = (".ndjson", ".jsonl", ".json", ".ndjson.gz", ".jsonl.gz", ".json.gz")
 
 
 _NOTHING = msgspec.Raw(b"null")
@@ -98,9 +98,9 @@ def read_export(path: Path) -> Export:
 def export_files(path: Path) -> list[Path]:
     """The FHIR files of a folder, or the one file. Raises ExportError where there are none."""
     found = [path] if path.is_file() else sorted(path.rglob("*")) if path.is_dir() else []
-    files = [each for each in found if each.is_file() and each.name.endswith(_SUFFIXES)]
+    files = [each for each in found if each.is_file() and each.name.endswith(SUFFIXES)]
     if not files:
-        raise ExportError(f"{path}: no FHIR file; expected {', '.join(_SUFFIXES)}")
+        raise ExportError(f"{path}: no FHIR file; expected {', '.join(SUFFIXES)}")
     return files
 
 

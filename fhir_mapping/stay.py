@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from fhir_mapping.history import DataIssue, IndexStay, NoStay, PatientHistory, Role, Visit
 
 DEAD_STATUS = frozenset(("cancelled", "entered-in-error"))
-_OPEN_STATUS = frozenset(("in-progress", "onleave", "arrived", "triaged"))
+OPEN_STATUS = frozenset(("in-progress", "onleave", "arrived", "triaged"))
 _ED_ENDS_BEFORE = timedelta(hours=6)
 _ED_ENDS_AFTER = timedelta(hours=2)
 
@@ -45,7 +45,7 @@ def index_stay(history: PatientHistory, encounter_id: str, now: datetime) -> Ind
 
 def open_visits(history: PatientHistory, role: Role) -> tuple[Visit, ...]:
     """The visits of a role that are in progress, in order of their ids."""
-    found = (each for each in history.visits if each.role == role and each.status in _OPEN_STATUS)
+    found = (each for each in history.visits if each.role == role and each.status in OPEN_STATUS)
     return tuple(sorted(found, key=lambda each: each.id))
 
 

@@ -27,7 +27,7 @@ class Support:
 
     def of(self, record: Iterable[AnyResource]) -> list[AnyResource]:
         """What the record refers to, each once."""
-        names = {id_of(each) for resource in record for each in _references(resource)}
+        names = {id_of(each) for resource in record for each in references_of(resource)}
         found = {id(each): each for name in sorted(names) for each in self._known.get(name, ())}
         return list(found.values())
 
@@ -37,7 +37,8 @@ def _names(support: Location | Medication) -> set[str]:
     return set(by_reference([support])) if isinstance(support, Location) else {support.id}
 
 
-def _references(resource: AnyResource) -> Iterator[Reference | None]:
+def references_of(resource: AnyResource) -> Iterator[Reference | None]:
+    """What a resource of a patient refers to that is no patient's."""
     if isinstance(resource, Encounter):
         yield from (each.location for each in resource.location or ())
     elif isinstance(resource, MedicationUse):

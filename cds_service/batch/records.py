@@ -18,7 +18,9 @@ def records_of(
     sources = _sources_of(arrived, occurring)
     for patient, raws in by_patient:
         if arrived.patients is None or patient in arrived.patients:
-            yield Record(patient, raws, sources)
+            doubted = arrived.doubted.get(patient, frozenset())
+            its = {name: "partial" if name in doubted else read for name, read in sources.items()}
+            yield Record(patient, raws, its)
 
 
 def support_of(read: Sorted) -> Support:

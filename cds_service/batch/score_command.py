@@ -20,12 +20,13 @@ from cds_service.batch.progress import OneLine
 from cds_service.batch.run import print_of, score_arrived
 from cds_service.batch.run_folder import RunFolder
 from cds_service.batch.scoring import Choice
-from cds_service.batch.sources.arriving import arrive, server_of
+from cds_service.batch.sources.arriving import Wanted, arrive, server_of
+from cds_service.batch.sources.searching.asking import read_ids
 from cds_service.batch.summary import summary
 from cds_service.batch.targets.opening import DATABASE, open_target
 from cds_service.batch.targets.server import written_of
 from cds_service.batch.targets.server_opening import SERVER, check_server
-from cds_service.batch.telling import tell, tell_deleted
+from cds_service.batch.telling import tell, tell_arrived, tell_deleted
 from cds_service.dependencies import system_clock
 from cds_service.environment import settings_from
 from cds_service.governance.opening import opened, refusals_said
@@ -43,7 +44,8 @@ def score_command(
         str,
         typer.Option(
             "--from",
-            help="Folder of NDJSON (.gz too) or Bundles, or a FHIR server's https://.../$export.",
+            help="Folder of NDJSON (.gz too) or Bundles, also s3:// and the like; or a FHIR server's"
+            " base, base/Encounter?..., base/Group/ID or base/$export.",
         ),
     ],
     targets: Annotated[
@@ -71,6 +73,10 @@ def score_command(
     until: Annotated[
         datetime | None, typer.Option(formats=_DAY, help="Ended before that day (UTC).")
     ] = None,
+    ids: Annotated[
+        Path | None,
+        typer.Option(help="With a server's base: file of Patient/ID and Encounter/ID lines."),
+    ] = None,
     memory: Annotated[
         int, typer.Option(min=256, help="MiB that the run may take, model included.")
     ] = 2048,
@@ -92,6 +98,7 @@ def score_command(
         "stays": stays,
         "since": since.date().isoformat() if since else None,
         "until": until.date().isoformat() if until else None,
+        "ids": str(ids) if ids else None,
         "memory": memory,
         "engine": engine,
     }
@@ -121,10 +128,11 @@ async def _score(
     mine = _tenant(settings, asked["tenant"])
     if SERVER in targets:
         check_server(mine, server_of(source, mine))
-    arrived = await arrive(source, mine, settings, folder.received, system_clock, before=before)
+    offer = _service(settings, mine, asked["service"])
+    wanted = Wanted(choice, offer.of(mine).rules.role, _listed(asked["ids"]), before)
+    arrived = await arrive(source, wanted, mine, settings, folder.received, system_clock)
     as_of = folder.begin(asked | {"files": print_of(arrived.files)}, now)
     keep_arrived(arrived, folder)
-    offer = _service(settings, mine, asked["service"])
     job = Job(folder.run_id, mine, offer, as_of, server_of(source, mine))
     async with AsyncExitStack() as held:
         shown = held.enter_context(OneLine())
@@ -143,6 +151,7 @@ async def _score(
     written = written_of(folder)
     found = summary(shards, read.tally, job.assessor.bundle) | {"fhir": written}
     await _purge(job, arrived, settings, stored=DATABASE in targets)
+    tell_arrived(arrived)
     tell(found, [each.name for each in into], folder.keep_summary(found))
     return not (written and written["refused"])
 
@@ -153,6 +162,16 @@ async def _purge(job: Job, arrived: Arrived, settings: Settings, *, stored: bool
         async with opened(settings) as store:
             purged = await purge_deleted(store, job, gone_of(arrived), system_clock())
     tell_deleted(len(arrived.deleted), purged)
+
+
+def _listed(ids: str | None) -> tuple[str, ...] | None:
+    """The lines of --ids. Raises BatchError."""
+    if ids is None:
+        return None
+    try:
+        return read_ids(Path(ids).read_text("utf-8"))
+    except (OSError, UnicodeError):
+        raise BatchError("--ids", "cannot be read as text.", "Name a file that can.") from None
 
 
 def _service(settings: Settings, tenant: Tenant, service: str) -> Offered:

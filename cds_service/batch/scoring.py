@@ -19,13 +19,13 @@ _AT_ONCE: Final = 1024
 
 @dataclass(frozen=True)
 class Choice:
-    """Which stays are assessed: those that `named` lists by patient; else the finished ones that
-    ended from `since` and before `until`, or those in progress."""
+    """Which stays are assessed: those that `named` lists by patient; else, and where it has None for
+    a patient, the finished ones that ended from `since` and before `until`, or those in progress."""
 
     which: Literal["finished", "open"] = "finished"
     since: datetime | None = None
     until: datetime | None = None
-    named: Mapping[str, Sequence[str]] | None = None
+    named: Mapping[str, Sequence[str] | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,9 @@ def _doubted(sources: Mapping[str, Source], issues: Iterable[DataIssue]) -> Mapp
 
 
 def _chosen(history: PatientHistory, patient_id: str, choice: Choice, role: Role) -> list[str]:
-    if choice.named is not None:
-        return list(choice.named.get(patient_id, ()))
+    named = None if choice.named is None else choice.named.get(patient_id, ())
+    if named is not None:
+        return list(named)
     if choice.which == "open":
         return [each.id for each in open_visits(history, role)]
     finished = [each for each in history.visits if each.role == role and each.status == "finished"]

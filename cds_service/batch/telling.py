@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cds_service.batch.arrived import Arrived
 from cds_service.governance.opening import say
+from fhir_mapping.resources import KNOWN_TYPES
 from model.drift import MUCH
 
 
@@ -27,6 +29,18 @@ def tell(found: Mapping[str, Any], targets: Sequence[str], kept: Path) -> None:
     _tell_drift(found["drift"])
     _tell_written(found["fhir"])
     say(f"into {', '.join(targets)}; summary in {kept}")
+
+
+def tell_arrived(arrived: Arrived) -> None:
+    """What a source did not have, or not give."""
+    if arrived.absent:
+        say(f"{arrived.absent} of those asked for are not at the source", style="yellow")
+    missing = KNOWN_TYPES - (KNOWN_TYPES if arrived.types is None else arrived.types)
+    for words, types in (("not read", missing), ("read in part", arrived.partial)):
+        if types:
+            say(f"{words}: {', '.join(sorted(types))}", style="yellow")
+    if arrived.doubted:
+        say(f"{len(arrived.doubted)} patients of whom not all was given", style="yellow")
 
 
 def tell_deleted(count: int, purged: int | None) -> None:

@@ -163,7 +163,7 @@ class Loopback:
 @contextmanager
 def loopback() -> Iterator[Loopback]:
     """The port, answered by a thread of its own."""
-    with socket.socket() as line:
+    with socket.socket(proto=socket.IPPROTO_TCP) as line:  # else answers wait for acknowledgements
         line.bind(("127.0.0.1", 0))
         line.listen()  # who comes before the server runs waits, and is not refused
         app = Loopback(line.getsockname()[1])

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Step = Literal["token", "configuration", "kick-off", "status", "file", "delete", "group"]
+Step = str
+"""`token configuration kick-off status file delete group metadata`; a type for its search, with a slash
+for a read of one: `Observation`, `Patient/`."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Faults:
 
     `instead`: answers given at a step before the proper ones, one for each request; `always`: for
     all. `manifest`: changes a manifest before it is sent. `configuration`: members of
-    smart-configuration replaced, None to leave one out.
+    smart-configuration replaced, None to leave one out. `next_link`, `bundle`: change a searchset;
+    `entries`: more of them by type, on each page.
     """
 
     instead: dict[Step, list[Canned]] = field(default_factory=dict)
@@ -57,3 +60,8 @@ class Faults:
     forgets: Literal["", "jobs", "files"] = ""
     file_origin: str = ""
     ends_tokens_after: int = 0
+    page_size: int = 1000
+    next_link: Callable[[str], str] = lambda url: url
+    bundle: Callable[[dict[str, Any]], Any] = lambda made: made
+    entries: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    ignores_parameters: bool = False

@@ -23,6 +23,7 @@ async def noted(request: Request, step: Step) -> tuple[FakeBulk, Response | None
             dict(request.headers),
             _body(request, await request.body()),
             token if scheme == "Bearer" else None,
+            request.url.query,
         )
     )
     server.on_request()

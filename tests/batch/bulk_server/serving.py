@@ -15,7 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from tests.batch.bulk_server import export, files, tokens
+from tests.batch.bulk_server import export, files, searching, tokens
 from tests.batch.bulk_server.state import FakeBulk
 
 STOPPED_S = 30.0
@@ -34,6 +34,9 @@ def application(server: FakeBulk, more: Sequence[Route] = ()) -> Starlette:
             Route("/fhir/Patient/$export", export.kick_off, methods=both),
             Route("/fhir/Group/{group}/$export", export.kick_off, methods=both),
             Route("/fhir/Group/{group}", export.group),
+            Route("/fhir/metadata", searching.metadata),
+            Route("/fhir/{kind}", searching.search),
+            Route("/fhir/{kind}/{name}", searching.read),
             Route("/jobs/{job}", export.status),
             Route("/jobs/{job}", export.delete, methods=["DELETE"]),
             Route("/files/{job}/{name}", files.file),

@@ -1,5 +1,6 @@
 """What the fake bulk server holds and remembers: records, jobs, apps, tokens, and all that it was asked."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -35,6 +36,7 @@ class Seen:
     headers: dict[str, str]
     body: Any
     token: str | None
+    raw_query: str = ""
 
 
 @dataclass
@@ -82,6 +84,9 @@ class FakeBulk:
     seen: list[Seen] = field(default_factory=list)
     algorithms: list[str] = field(default_factory=list)
     on_request: Callable[[], None] = lambda: None
+    together: asyncio.Barrier | None = None
+    searching: int = 0
+    most_at_once: int = 0
 
     @property
     def base(self) -> str:

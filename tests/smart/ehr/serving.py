@@ -47,7 +47,7 @@ def fake_ehr(
     *, host: str = "127.0.0.1", clock: Callable[[], datetime] = system_now, **fields: Any
 ) -> Iterator[FakeEhr]:
     """A running EHR; `host` is how it names itself: "localhost" makes it another site."""
-    with socket.socket() as line:
+    with socket.socket(proto=socket.IPPROTO_TCP) as line:  # else answers wait for acknowledgements
         line.bind(("127.0.0.1", 0))
         line.listen()  # who comes before the server runs waits, and is not refused
         ehr = FakeEhr(f"http://{host}:{line.getsockname()[1]}", clock=clock, **fields)

@@ -1,5 +1,6 @@
 """What is asked of a server: the address of an `$export`, and its parameters as a query or as a body."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from cds_service.batch.errors import BatchError
 _ADDRESS: Final[TypeAdapter[str]] = TypeAdapter(Resource)
 _OPERATION: Final = "$export"
 _INSTANT: Final = "_since"
+_OF_SOMEBODY: Final = re.compile(r"(/(?:Patient|Encounter))/[^/$]+")
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -77,8 +79,10 @@ def checked(address: object, where: str) -> str:
 
 
 def plain(url: httpx.URL | str) -> str:
-    """An address as an error may say it: a query may hold a signature that opens the file."""
-    return str(httpx.URL(url).copy_with(query=None))
+    """An address as an error may say it: a query may hold a signature that opens the file, a path
+    whose record it is."""
+    bare = httpx.URL(url).copy_with(query=None)
+    return str(bare.copy_with(path=_OF_SOMEBODY.sub(r"\1", bare.path)))
 
 
 def _value_of(name: str) -> str:

@@ -1,5 +1,6 @@
 """Who is in the Group that is exported, read before the export begins, so that nobody joins unseen."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from cds_service.batch.sources.bulk.asking import export_address
 from cds_service.batch.sources.bulk.sending import Sender
 from fhir_mapping.subjects import patient_of
 
+GROUP: Final = "Group"
 _ROSTER: Final = "roster.json"
 _OPERATION: Final = "/$export"
 
@@ -25,8 +27,15 @@ class _Member(msgspec.Struct, frozen=True):
     inactive: bool = False
 
 
-class _Group(msgspec.Struct, tag_field="resourceType", tag="Group"):
+class Group(msgspec.Struct, tag_field="resourceType", tag="Group"):
+    """`actual`: it lists its members; else it describes them."""
+
+    actual: bool = True
     member: tuple[_Member, ...] = ()
+
+    def active(self) -> Iterator[str]:
+        """References to those who are in it now."""
+        return (each.entity.reference for each in self.member if not each.inactive)
 
 
 async def roster(address: str, sender: Sender, folder: Path) -> frozenset[str] | None:
@@ -52,8 +61,8 @@ def _group_of(address: str) -> str | None:
 async def _members(group: str, sender: Sender) -> frozenset[str] | None:
     try:
         answer = await sender.read("GET", group)
-        read = msgspec.json.decode(answer.body, type=_Group)
+        read = msgspec.json.decode(answer.body, type=Group)
     except (BatchError, httpx.HTTPError, msgspec.MsgspecError, UnicodeError):
         return None
-    named = (patient_of(each.entity.reference) for each in read.member if not each.inactive)
+    named = map(patient_of, read.active())
     return frozenset(each for each in named if each) if answer.status == 200 else None

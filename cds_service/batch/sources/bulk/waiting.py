@@ -32,11 +32,12 @@ def _asked(headers: httpx.Headers, now: datetime) -> float | None:
 
 
 def _until(date: str, its_now: str, now: datetime) -> float | None:
-    until = _moment(date)
-    return (until - (_moment(its_now) or now)).total_seconds() if until else None
+    until = moment(date)
+    return (until - (moment(its_now) or now)).total_seconds() if until else None
 
 
-def _moment(text: str) -> datetime | None:
+def moment(text: str) -> datetime | None:
+    """A date as HTTP headers have it; None where it is none."""
     try:
         read = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
