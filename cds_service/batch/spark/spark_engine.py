@@ -66,7 +66,7 @@ class SparkEngine:
     async def shards(self, work: Work, read: Sorted) -> AsyncIterator[Shard]:
         """As in Engine, as workers finish them."""
         folder, left, more = work.folder.path / "worked", {*work.lacking}, True
-        while left and more:
+        while more:  # to the end of the job: a task ends after its shard is there
             more = await self._goes_on()
             for number in sorted(left & there(folder)):
                 left.remove(number)
