@@ -25,11 +25,11 @@ from cds_service.batch.scoring import Choice
 from cds_service.batch.sorting import Sorted
 from cds_service.batch.spark import pieces
 from cds_service.batch.spark.failing import WorkerError, in_sentences
-from cds_service.batch.spark.orders import Orders, orders_of
+from cds_service.batch.spark.orders import Orders, orders_of, there
 from cds_service.batch.spark.pieces import pieces_of, sorted_pieces
 from cds_service.batch.spark.reading import read_pieces
 from cds_service.batch.spark.scoring import score_shards
-from cds_service.batch.spark.worked import WorkedShard, there
+from cds_service.batch.spark.worked import WorkedShard
 from cds_service.batch.targets.risk_assessments import as_stored
 from cds_service.batch.targets.target import Takes
 from tests.conftest import ROOT
@@ -191,6 +191,16 @@ def test_only_lacking_shards_are_sent(arrived: Arrived, job: Job, tmp_path: Path
     orders = orders_of(work)
     found = read(orders, range(len(orders.pieces)))
     assert {row["shard"] for batch in found for row in batch.to_pylist()} == {2}
+
+
+def test_what_workers_have_put_there_is_not_worked_on_again(
+    arrived: Arrived, job: Job, tmp_path: Path
+) -> None:
+    work = work_of(arrived, job, tmp_path / "run")
+    orders, *_ = worked(replace(work, lacking=[0, 2]))
+    (orders.worked / ".0001.parquet0a.part").touch()
+    assert there(orders.worked) == {0, 2}
+    assert orders_of(work).lacking == {1, 3}
 
 
 def test_a_worker_that_does_not_see_the_run_says_so(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 from cds_service.batch.arrived import Arrived
@@ -17,6 +18,8 @@ from cds_service.batch.targets.target import Takes
 from cds_service.tenants import Tenant
 from fhir_mapping.profiles import Profile
 from model.bundle import Bundle
+
+ROWS: Final = ".parquet"
 
 
 class NotSharedError(BatchError):
@@ -33,7 +36,7 @@ class NotSharedError(BatchError):
 @dataclass(frozen=True)
 class Orders:
     """`run`: the run's folder, `bundle`: a copy of the bundle in it; both the same path on every
-    machine. `arrived`: what concerns records."""
+    machine. `lacking`: shards that no worker has put there yet. `arrived`: what concerns records."""
 
     run: Path
     pieces: tuple[Piece, ...]
@@ -60,7 +63,17 @@ class Orders:
     @property
     def worked(self) -> Path:
         """Where workers put shards."""
-        return self.run / "worked"
+        return worked_in(self.run)
+
+
+def worked_in(run: Path) -> Path:
+    """Where workers put the shards of a run."""
+    return run / "worked"
+
+
+def there(folder: Path) -> set[int]:
+    """The shards that workers have put there, whole."""
+    return {int(each.stem) for each in folder.glob(f"[0-9]*{ROWS}")}
 
 
 def group_of(run: Path, piece: int) -> Path:
@@ -76,7 +89,7 @@ def orders_of(work: Work) -> Orders:
         run=run,
         pieces=pieces_of(_absolute(work.arrived.files)),
         shards=work.shards,
-        lacking=frozenset(work.lacking),
+        lacking=frozenset(work.lacking) - there(worked_in(run)),
         arrived=replace(work.arrived, files=(), stays=None, deleted=(), gone={}, roster=None),
         choice=work.choice,
         run_id=job.run_id,

@@ -15,12 +15,12 @@ from cds_service.batch.engine import Shard, Work
 from cds_service.batch.one_machine import AssessedShard
 from cds_service.batch.progress import Listener
 from cds_service.batch.sorting import SEEN, Sorted
-from cds_service.batch.spark.orders import NotSharedError, Orders, orders_of
+from cds_service.batch.spark.orders import NotSharedError, Orders, orders_of, there, worked_in
 from cds_service.batch.spark.pieces import sorted_pieces
 from cds_service.batch.spark.reading import LINES, read_pieces
 from cds_service.batch.spark.scoring import DONE, score_shards
 from cds_service.batch.spark.session import refusal, spark_session
-from cds_service.batch.spark.worked import WorkedShard, there
+from cds_service.batch.spark.worked import WorkedShard
 
 _LOOK: Final = 0.5
 """Seconds between two looks into the run's folder."""
@@ -53,7 +53,7 @@ class SparkEngine:
         orders = orders_of(work)
         groups = orders.groups
         whole = sum((each / SEEN).is_file() for each in groups)
-        if work.lacking or whole < len(groups):
+        if orders.lacking or whole < len(groups):
             self._job = asyncio.create_task(asyncio.to_thread(_done, self._session, orders))
         while whole < len(groups) and await self._goes_on():
             whole = sum((each / SEEN).is_file() for each in groups)
@@ -65,8 +65,8 @@ class SparkEngine:
 
     async def shards(self, work: Work, read: Sorted) -> AsyncIterator[Shard]:
         """As in Engine, as workers finish them."""
-        folder, left, more = work.folder.path / "worked", {*work.lacking}, True
-        while left and more:
+        folder, left, more = worked_in(work.folder.path), {*work.lacking}, True
+        while more:  # to the end of the job: a task ends after its shard is there
             more = await self._goes_on()
             for number in sorted(left & there(folder)):
                 left.remove(number)

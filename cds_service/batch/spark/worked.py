@@ -15,11 +15,10 @@ from cds_service.batch import tables
 from cds_service.batch.drafts import drafted
 from cds_service.batch.job import Job, table_row
 from cds_service.batch.results import AssessedResult
-from cds_service.batch.spark.orders import Orders
+from cds_service.batch.spark.orders import ROWS, Orders
 from cds_service.batch.targets.target import Takes
 from model.scoring import Scorer
 
-ROWS: Final = ".parquet"
 _RESULTS: Final = ".ndjson"
 _MOMENTS: Final = ("created_at", "prediction_time")
 
@@ -59,11 +58,6 @@ class WorkedShard:
         with drafted(file) as draft:
             _place(self.folder, self.number, ROWS).replace(draft)
         _place(self.folder, self.number, _RESULTS).unlink(missing_ok=True)
-
-
-def there(folder: Path) -> set[int]:
-    """The shards that workers have finished."""
-    return {int(each.stem) for each in folder.glob(f"[0-9]*{ROWS}")}
 
 
 def write_worked(orders: Orders, shard: int, results: Iterable[AssessedResult], job: Job) -> None:
