@@ -31,7 +31,7 @@ async def open_target(
         store = Store(settings.database, Vault(settings.storage_keys))
         held.push_async_callback(store.close)
         await store.migrate()
-        return DatabaseTarget(store, job.assessor.scorer)
+        return DatabaseTarget(store, job.assessor.scorer, folder)
     file = Path(name)
     if file.suffix in (".csv", ".parquet"):
         return TableTarget(file, folder)
