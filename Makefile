@@ -50,6 +50,7 @@ fix: $(BIN)/.complete
 
 bench: $(BIN)/.complete
 	@$(BIN)/python -m bench.run
+	@$(BIN)/python -m bench.batch
 
 docs: $(BIN)/.complete
 	@$(BIN)/python -m docs.generate
