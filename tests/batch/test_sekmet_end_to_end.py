@@ -159,6 +159,26 @@ def test_its_export_scores_as_the_files_and_is_written_back_once(
         assert {kind: of(sekmet, kind) for kind in WRITTEN} == written
 
 
+def test_its_worklist_scores_as_the_files_and_what_was_written_is_there(
+    score: Score, sekmet: Sekmet, export: Path, tmp_path: Path
+) -> None:
+    """The token is for the types that the files have: of others it would be known that none are there."""
+    scope = " ".join(f"system/{file.name.split('.')[0]}.rs" for file in export_files(export))
+    score(
+        *("--from", export, "--to", tmp_path / "files.parquet", "--to", "fhir"),
+        *("--run", tmp_path / "files"),
+    )
+    written = {kind: of(sekmet, kind) for kind in WRITTEN}
+    answer = score(
+        *("--from", sekmet.base, "--to", tmp_path / "served.parquet", "--to", "fhir"),
+        *("--run", tmp_path / "served"),
+        scope=scope,
+    )
+    the_same(scored(tmp_path / "files.parquet"), scored(tmp_path / "served.parquet"))
+    assert "RiskAssessments are at the FHIR server, 0 of them new" in answer.stdout
+    assert {kind: of(sekmet, kind) for kind in WRITTEN} == written
+
+
 def the_same(one: polars.DataFrame, other: polars.DataFrame) -> None:
     """The same stays with the same inputs, and the same probability to six decimals."""
     assert len(one) > 0
