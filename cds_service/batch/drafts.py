@@ -3,8 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
+
+from polars.exceptions import PolarsError
 
 from cds_service.batch.errors import BatchError
+
+_REFUSED: Final = (OSError, PolarsError)
+"""A full disk is not always an OSError: polars has words of its own for it."""
 
 
 @contextmanager
@@ -19,10 +25,10 @@ def drafted(file: Path, attempt: str = "") -> Iterator[Path]:
         file.parent.mkdir(parents=True, exist_ok=True)
         yield draft
         draft.replace(file)
-    except OSError as wrong:
+    except _REFUSED as wrong:
         raise BatchError(
             file.name,
-            f"cannot be written ({wrong.strerror or 'input/output error'}).",
+            f"cannot be written ({getattr(wrong, 'strerror', None) or 'input/output error'}).",
             "Free space or give leave to write there, and run the same command again.",
         ) from None
     finally:

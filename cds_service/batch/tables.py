@@ -47,6 +47,11 @@ def write_shard(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
         frame.write_parquet(draft)
 
 
+def uuids_of(shard: Path) -> list[str]:
+    """Under which ids the results of a shard are stored."""
+    return polars.read_parquet(shard, columns=["uuid"])["uuid"].to_list()
+
+
 def write_parquet(shards: Sequence[Path], file: Path) -> None:
     """All shards as one table. Raises BatchError."""
     with drafted(file) as draft, without_values(file.name):

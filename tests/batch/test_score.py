@@ -132,7 +132,7 @@ async def test_killed_anywhere_nothing_is_lost_and_nothing_is_there_twice(
     files = [TableTarget(tmp_path / "out.csv", run), TableTarget(tmp_path / "out.parquet", run)]
     stored = [
         RiskAssessmentTarget(tmp_path / "out.ndjson", run, job),
-        DatabaseTarget(store, job.assessor.scorer),
+        DatabaseTarget(store, job.assessor.scorer, run),
     ]
     for _ in range(40):
         killing = Killing(choose.randrange(1, 4))
@@ -165,9 +165,9 @@ async def test_a_second_run_writes_nothing_new(arrived: Arrived, job: Job, tmp_p
     store = Store(f"sqlite+aiosqlite:///{tmp_path}/test.sqlite", Vault())
     await store.migrate()
     for name in ("first", "second"):
-        run, _ = await scored(
-            arrived, job, tmp_path / name, [DatabaseTarget(store, job.assessor.scorer)]
-        )
+        run = RunFolder(tmp_path / name)
+        into = [DatabaseTarget(store, job.assessor.scorer, run)]
+        await scored(arrived, job, run.path, into)
         rows = rows_of(run)
         assert await uuids(store, rows) == sorted(rows["uuid"])
         heads = await store.heads()
@@ -182,9 +182,8 @@ async def test_what_is_stored_is_what_a_hook_would_have_stored(
     """With contributions and the resources that the values rest on, for the page."""
     store = Store(f"sqlite+aiosqlite:///{tmp_path}/test.sqlite", Vault())
     await store.migrate()
-    run, _ = await scored(
-        arrived, job, tmp_path / "run", [DatabaseTarget(store, job.assessor.scorer)]
-    )
+    run = RunFolder(tmp_path / "run")
+    await scored(arrived, job, run.path, [DatabaseTarget(store, job.assessor.scorer, run)])
     row = rows_of(run).filter(polars.col("outcome") == "scored").row(0, named=True)
     shown = await store.assessment("dev", row["uuid"])
     assert shown is not None

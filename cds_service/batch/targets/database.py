@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
+from cds_service.batch import tables
+from cds_service.batch.errors import BatchError
 from cds_service.batch.results import Result
+from cds_service.batch.run_folder import RunFolder
 from cds_service.batch.targets.target import Takes
 from cds_service.storage.store import Store
 from model.scoring import Scorer
@@ -14,9 +17,9 @@ class DatabaseTarget:
     name = "database"
     takes = Takes.CONTRIBUTIONS
 
-    def __init__(self, store: Store, scorer: Scorer) -> None:
+    def __init__(self, store: Store, scorer: Scorer, folder: RunFolder) -> None:
         """`scorer`: the page shows contributions, so what is stored has them."""
-        self._store, self._scorer = store, scorer
+        self._store, self._scorer, self._folder = store, scorer, folder
 
     async def write(self, shard: int, results: Sequence[Result]) -> None:
         """In one transaction. Raises StoreUnavailableError; then nothing of the shard is stored."""
@@ -26,4 +29,13 @@ class DatabaseTarget:
         await self._store.add_assessments([each.row for each in new], contents)
 
     async def finish(self, shards: int) -> None:
-        """Every shard is durable already."""
+        """Every shard is durable already, if it is the same store still: a file that was moved away
+        takes rows from whoever has it open. Raises BatchError or StoreUnavailableError."""
+        await self._store.close()  # what follows opens it anew
+        for shard in range(shards):
+            if await self._store.lacking(tables.uuids_of(self._folder.rows(shard))):
+                raise BatchError(
+                    self.name,
+                    "lacks results of this run.",
+                    "Put the one back that the run began with, or give --run a new folder.",
+                )

@@ -35,7 +35,7 @@ async def open_target(
 ) -> Target:
     """The target; what it holds open is closed with `held`. Raises BatchError or StartRefusedError."""
     if name == DATABASE:
-        return DatabaseTarget(await _store(settings, held), job.assessor.scorer)
+        return DatabaseTarget(await _store(settings, held), job.assessor.scorer, folder)
     if name == SERVER:
         store = partial(_store, settings, held)
         return await open_server(folder, job, settings, held, progress, store)
