@@ -56,6 +56,7 @@ fix: $(BIN)/.complete
 
 bench: $(BIN)/.spark
 	@$(BIN)/python -m bench.run
+	@$(BIN)/python -m bench.batch
 
 docs: $(BIN)/.complete
 	@$(BIN)/python -m docs.generate

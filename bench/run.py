@@ -1,46 +1,35 @@
 """`make bench`: the hook beside an empty endpoint, same body, one run.
 
 Calls alternate between the two, so that whatever else the machine does falls on both. Prints a
-table and writes bench/results/latest.json.
+table and writes bench/results/hook.json.
 """
 
-import datetime
 import json
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
+from bench.reporting import Row, report, row
 from bench.servers import serving
 
-RESULTS = Path(__file__).parent / "results"
 EXAMPLE = Path("examples/requests/margaret-heart-failure.json")
 HOOK = "/cds-services/readmission-risk"
 WARM_UP, CALLS = 50, 600
 ADDED_MS = 5.0
 TAIL_RATIO = 2.0
 
-Row = dict[str, Any]
-
 
 def main() -> None:
     """Measure, print, write."""
     body = EXAMPLE.read_bytes()
-    rows = compare(body)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "latest.json").write_text(json.dumps(rows, indent=2) + "\n", "utf-8")
-    (RESULTS / "conditions.json").write_text(
-        json.dumps(_conditions(body), indent=2) + "\n", "utf-8"
-    )
-    Console().print(_table(rows))
+    title = "One process each, concurrency 1, audit row written"
+    report("hook", compare(body), _conditions(body), title)
 
 
 def compare(body: bytes) -> list[Row]:
@@ -90,40 +79,22 @@ def _milliseconds(client: httpx.Client, url: str, body: bytes) -> float:
 def _row(name: str, ours: list[float], against: list[float], percentile: int, target: str) -> Row:
     mine, floor = (_percentile(each, percentile) for each in (ours, against))
     limit = floor + ADDED_MS if percentile == 50 else floor * TAIL_RATIO
-    return {
-        "name": name,
-        "ours": round(mine, 3),
-        "against": round(floor, 3),
-        "ratio": round(mine / floor, 2),
-        "target": target,
-        "unit": "ms",
-        "reached": mine <= limit,
-    }
+    return row(name, mine, floor, most=limit, target=target, unit="ms")
 
 
 def _percentile(values: list[float], percentile: int) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[percentile - 1]
 
 
-def _conditions(body: bytes) -> Row:
+def _conditions(body: bytes) -> dict[str, object]:
     prefetch = json.loads(body)["prefetch"].values()
     resources = sum(len(each.get("entry", ())) if "entry" in each else 1 for each in prefetch)
     return {
-        "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),  # noqa: TID251
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
         "request": EXAMPLE.name,
         "bytes": len(body),
         "resources": resources,
         "calls": CALLS,
     }
-
-
-def _table(rows: list[Row]) -> Table:
-    table = Table(*rows[0], title="One process each, concurrency 1, audit row written")
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row.values()))
-    return table
 
 
 if __name__ == "__main__":

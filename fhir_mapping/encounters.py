@@ -39,7 +39,7 @@ def origin_of(resource: Resource) -> Origin:
 
 
 def _visit(encounter: Encounter, locations: Locations, profile: Profile) -> Visit:
-    role = _role(encounter, profile)
+    role = role_of(encounter, profile)
     start, end = _times(encounter.period, profile)
     segments, unresolved = _intensive_care(encounter, role, locations, profile)
     return Visit(
@@ -65,7 +65,8 @@ def _visit(encounter: Encounter, locations: Locations, profile: Profile) -> Visi
     )
 
 
-def _role(encounter: Encounter, profile: Profile) -> Role:
+def role_of(encounter: Encounter, profile: Profile) -> Role:
+    """What kind of visit an encounter is at the site."""
     by_identifier = profile.encounter["role_by_identifier"]
     for identifier in encounter.identifier or ():
         if identifier.system in by_identifier:

@@ -24,6 +24,7 @@ from fhir_mapping.history import (
 )
 from fhir_mapping.readings import MISSING, Context, Evidence, Reading, Value, evidence_of
 
+_PLACES = {name: place for place, name in enumerate(CATALOGUE.names)}
 Reducer = Callable[[Context, Feature], Reading]
 REDUCERS: Mapping[str, Reducer] = {
     "age": demographics.age,
@@ -80,7 +81,7 @@ class FeatureVector:
     zone: tzinfo
 
     def __getitem__(self, name: str) -> Value:
-        return self.values[CATALOGUE.names.index(name)]
+        return self.values[_PLACES[name]]
 
     @cached_property
     def digest(self) -> str:

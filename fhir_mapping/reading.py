@@ -67,7 +67,7 @@ def history_of(
     patients: list[Patient] = kept[Patient]
     if len(patients) != 1:
         raise PatientError(f"{len(patients)} Patient resources: send the one patient's own")
-    site = profile or detect_profile(_uris(patients[0], kept[Encounter]))
+    site = profile or profile_of(patients[0], kept[Encounter])
     found = list(chain(issues, _events(kept, site)))
     return PatientHistory(
         person=_person(patients[0], site),
@@ -81,6 +81,11 @@ def history_of(
         ed_drugs_by_visit=site.ed_drugs_by_visit,
         outpatient_diagnoses=bool(site.diagnosis["outpatient_diagnoses"]),
     )
+
+
+def profile_of(patient: Patient, encounters: Iterable[Encounter]) -> Profile:
+    """The profile of the site that a patient's record is from, detected."""
+    return detect_profile(_uris(patient, encounters))
 
 
 def _sorted(resources: Iterable[AnyResource]) -> dict[type, list[Any]]:

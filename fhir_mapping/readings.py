@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from fhir_mapping.catalogue import Feature
 from fhir_mapping.history import (
     DataIssue,
@@ -25,8 +27,7 @@ encounter were all read."""
 _OF_ED_VISITS = frozenset(("visits_ed", "arrival_transport"))
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True, gc=False):
     """Why a feature has its value: one row for each resource that it rests on.
 
     `received` and `received_unit` as the resource has them; `value` in the catalogue's unit.
@@ -45,8 +46,7 @@ class Evidence:
     reason: str
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """A feature's value, None where missing, and what it rests on."""
 
     value: Value

@@ -45,8 +45,13 @@ def index_stay(history: PatientHistory, encounter_id: str, now: datetime) -> Ind
 
 def open_visits(history: PatientHistory, role: Role) -> tuple[Visit, ...]:
     """The visits of a role that are in progress, in order of their ids."""
-    found = (each for each in history.visits if each.role == role and each.status in OPEN_STATUS)
+    found = (each for each in history.visits if each.role == role and is_open(each))
     return tuple(sorted(found, key=lambda each: each.id))
+
+
+def is_open(visit: Visit) -> bool:
+    """Whether a visit is in progress."""
+    return visit.status in OPEN_STATUS
 
 
 def finished_stays(history: PatientHistory, now: datetime) -> Iterator[IndexStay]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from fhir_mapping.resources import BROKEN, AnyResource, Patient
+from fhir_mapping.resources import BROKEN, AnyResource, Patient, type_of
 
 
 class _Whose(msgspec.Struct, rename="camel"):
@@ -35,16 +35,21 @@ def subject_of(resource: AnyResource) -> str:
 
 def subject_of_malformed(raw: bytes | msgspec.Raw) -> str:
     """The same for a resource that `decode` refused: whose it is must not hide in what is broken."""
+    return type_and_subject(raw)[1]
+
+
+def type_and_subject(raw: bytes | msgspec.Raw) -> tuple[str, str]:
+    """The resourceType, empty where there is none to be read, and whose it is, read in one go."""
     try:
         whose = _whose.decode(raw)
     except BROKEN:
-        return ""
-    stated = whose.id if whose.resource_type == "Patient" else whose.subject or whose.beneficiary
+        return type_of(raw), ""
+    if whose.resource_type == "Patient":
+        return "Patient", whose.id if isinstance(whose.id, str) else ""
+    stated = whose.subject or whose.beneficiary
     if isinstance(stated, dict):
         stated = stated.get("reference")
-    if whose.resource_type == "Patient":
-        return stated if isinstance(stated, str) else ""
-    return patient_of(stated) if isinstance(stated, str) else ""
+    return whose.resource_type, patient_of(stated) if isinstance(stated, str) else ""
 
 
 def reference_of(raw: bytes | msgspec.Raw) -> str:

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import polars
 import typer
+from msgspec import structs
 from rich.console import Console
 from rich.progress import track
 
@@ -26,7 +27,7 @@ from fhir_mapping.stay import finished_stays
 _console = Console(stderr=True)
 _ROW = ("patient", "encounter")
 COLUMNS = (*_ROW, "prediction_time", "eligible", "coverage", "profile", *CATALOGUE.names)
-EVIDENCE_COLUMNS = (*_ROW, *(each.name for each in fields(Evidence)))
+EVIDENCE_COLUMNS = (*_ROW, *Evidence.__struct_fields__)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 """Finished stays carry their own clock; no other is ever asked."""
 
@@ -88,7 +89,9 @@ def extract_export(
             result.rows.append(row | _row(vector, is_eligible))
             result.noticed.update(_issues(vector))
             if keep_evidence:
-                result.evidence.extend(row | _words(asdict(each)) for each in vector.evidence)
+                result.evidence.extend(
+                    row | _words(structs.asdict(each)) for each in vector.evidence
+                )
     return result
 
 

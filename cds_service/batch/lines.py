@@ -6,9 +6,8 @@ NDJSON is streamed, gzip too; a `.json` file (a Bundle, or one resource) is read
 import gzip
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from cds_service.batch.errors import BatchError
 from fhir_mapping.errors import ExportError
@@ -20,8 +19,7 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _WHOLE: Final = (".json", ".json.gz")
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line, or one entry of a Bundle: `number` counts from 1, blank lines too, from where reading
     began. `raw` is None where it is longer than LONGEST."""
 

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Final, Literal
 
 from cds_service.assessment import Assessment, Assessor, NotScored, Ready, readied
+from fhir_mapping.encounters import role_of, visits_of
 from fhir_mapping.errors import PatientError
 from fhir_mapping.history import DataIssue, NoStay, PatientHistory, Role, Source, Visit, tally
-from fhir_mapping.reading import history_of
-from fhir_mapping.resources import AnyResource, decode
-from fhir_mapping.stay import open_visits
+from fhir_mapping.reading import history_of, profile_of
+from fhir_mapping.resources import AnyResource, Encounter, Patient, decode, latest_versions, type_of
+from fhir_mapping.stay import is_open
 from fhir_mapping.support import Support
 
 _AT_ONCE: Final = 1024
@@ -77,6 +78,8 @@ def _scored(
 def _readied(
     record: Record, choice: Choice, as_of: datetime, *, support: Support, assessor: Assessor
 ) -> Iterator[Ready | NotScored]:
+    if not _may_have_stays(record, choice, assessor):
+        return
     resources, issues = _decoded(record.raws)
     sources = _doubted(record.sources, issues)
     try:
@@ -86,8 +89,22 @@ def _readied(
     except PatientError:
         yield NotScored(None, "patient_unknown", sources)
         return
-    for encounter_id in _chosen(history, record.patient_id, choice, assessor.rules.role):
+    for encounter_id in _chosen(history.visits, record.patient_id, choice, assessor.rules.role):
         yield _of_stay(history, encounter_id, sources, as_of, assessor=assessor)
+
+
+def _may_have_stays(record: Record, choice: Choice, assessor: Assessor) -> bool:
+    """Told by few of the resources: most patients of an export have no stay that is asked for, and
+    the others of theirs need not be read."""
+    few, _ = _decoded(raw for raw in record.raws if type_of(raw) in ("Patient", "Encounter"))
+    newest = latest_versions(few)
+    patients = [each for each in newest if isinstance(each, Patient)]
+    encounters = [each for each in newest if isinstance(each, Encounter)]
+    if len(patients) != 1:
+        return True
+    site, role = assessor.profile or profile_of(patients[0], encounters), assessor.rules.role
+    visits = visits_of((each for each in encounters if role_of(each, site) == role), (), site)
+    return bool(_chosen(visits, record.patient_id, choice, role))
 
 
 def _of_stay(
@@ -121,14 +138,17 @@ def _doubted(sources: Mapping[str, Source], issues: Iterable[DataIssue]) -> Mapp
     return {**sources, **{name: "partial" for name in broken if sources[name] == "read"}}
 
 
-def _chosen(history: PatientHistory, patient_id: str, choice: Choice, role: Role) -> list[str]:
+def _chosen(visits: Iterable[Visit], patient_id: str, choice: Choice, role: Role) -> list[str]:
     named = None if choice.named is None else choice.named.get(patient_id, ())
     if named is not None:
         return list(named)
+    return sorted(each.id for each in visits if each.role == role and _asked_for(each, choice))
+
+
+def _asked_for(visit: Visit, choice: Choice) -> bool:
     if choice.which == "open":
-        return [each.id for each in open_visits(history, role)]
-    finished = [each for each in history.visits if each.role == role and each.status == "finished"]
-    return sorted(each.id for each in finished if _ended_within(each, choice))
+        return is_open(visit)
+    return visit.status == "finished" and _ended_within(visit, choice)
 
 
 def _ended_within(visit: Visit, choice: Choice) -> bool:

@@ -1,32 +1,25 @@
-"""The lines of an export sorted by patient into shards on disk, so that memory is bounded.
-
-Input files are taken in groups. A group's folder is there whole or not at all: a killed run goes on
-with the next group. Every line is accounted for: kept, of a type that nothing reads, blank, or put
-aside with its number and the reason, never its content.
+"""The lines of an export sorted by patient (fhir_mapping.shards), and every one accounted for: kept, of
+a type that nothing reads, blank, or put aside with its number and the reason, never its content.
 """
 
 import hashlib
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import msgspec
 
 from cds_service.batch.errors import BatchError
 from cds_service.batch.lines import Line, lines_of
-from fhir_mapping.resources import KNOWN_TYPES, PATIENT_BOUND, type_of
-from fhir_mapping.subjects import subject_of_malformed
+from fhir_mapping.resources import KNOWN_TYPES, PATIENT_BOUND
+from fhir_mapping.shards import SEEN, Group, Shards, sort_files, written
+from fhir_mapping.subjects import type_and_subject
 
-_GROUP_BYTES: Final = 256 * 2**20
 _ASIDE: Final = "aside.ndjson"
-SEEN: Final = "seen.json"
-"""What became of a group's lines; a group that has it is whole."""
-_SHARED: Final = "shared"
 _MODULUS: Final = 2**64
 
 
@@ -56,43 +49,28 @@ class Tally(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Sorted:
+class Sorted(Shards):
     """The sorted lines, and what became of all. `before`: of each group that begins inside of a file,
     the lines of that file that lie before it."""
 
-    groups: tuple[Path, ...]
     tally: Tally
     before: Mapping[Path, int] = field(default_factory=dict)
-
-    def lines(self, shard: int) -> Iterator[tuple[str, bytes]]:
-        """(patient id, resource) of one shard, in the order of the input."""
-        for line in _lines_in(self.groups, f"{shard:04d}"):
-            patient, _, resource = line.partition(b"\t")
-            yield patient.decode(), resource
-
-    def shared(self) -> Iterator[bytes]:
-        """Resources that belong to no patient."""
-        yield from _lines_in(self.groups, _SHARED)
 
     def aside(self) -> Iterator[bytes]:
         """What was put aside: `{"file": ..., "line": ..., "reason": ...}`."""
         for group in self.groups:
-            for line in _lines_in([group], _ASIDE):
+            for line in Shards((group,)).named(_ASIDE):
                 said = msgspec.json.decode(line)
                 yield msgspec.json.encode(said | {"line": said["line"] + self.before.get(group, 0)})
 
 
 @dataclass
 class Sorter:
-    """One group whose lines are sorted into its folder; `keep` takes those of a patient in place of
-    the folder: patient id and resource."""
+    """One group whose lines are sorted; `keep` takes those of a patient: id and resource."""
 
-    folder: Path
-    shards: int
-    open_files: ExitStack
-    keep: Callable[[str, bytes], None] | None = None
+    group: Group
+    keep: Callable[[str, bytes], None]
     tally: Tally = field(default_factory=Tally)
-    _files: dict[str, IO[bytes]] = field(default_factory=dict)
 
     def add(self, file: str, line: Line) -> None:
         """Take one line of `file`, whichever it is."""
@@ -108,13 +86,12 @@ class Sorter:
         return self._place(file, line.number, raw)
 
     def _place(self, file: str, number: int, raw: bytes) -> None:
-        kind = type_of(raw)
+        kind, patient = type_and_subject(raw)
         if not kind:
             return self._put_aside(file, number, "not_a_resource")
         if kind not in KNOWN_TYPES:
             self.tally.unused += 1
             return None
-        patient = subject_of_malformed(raw)
         if kind in PATIENT_BOUND and not (patient and patient.isprintable()):
             return self._put_aside(file, number, "no_patient")
         self.tally.kept += 1
@@ -122,23 +99,15 @@ class Sorter:
         return self._keep(kind, patient, raw.replace(b"\n", b" "))
 
     def _keep(self, kind: str, patient: str, raw: bytes) -> None:
-        if kind in PATIENT_BOUND and self.keep:
+        if kind in PATIENT_BOUND:
             self.keep(patient, raw)
-        elif kind in PATIENT_BOUND:
-            self._write(f"{shard_of(patient, self.shards):04d}", patient.encode() + b"\t" + raw)
         else:
-            self._write(_SHARED, raw)
+            self.group.share(raw)
 
     def _put_aside(self, file: str, number: int, reason: str) -> None:
         self.tally.aside[reason] = self.tally.aside.get(reason, 0) + 1
         said = {"file": file, "line": number, "reason": reason}
-        self._write(_ASIDE, msgspec.json.encode(said))
-
-    def _write(self, name: str, line: bytes) -> None:
-        if name not in self._files:
-            file = (self.folder / name).open("wb")
-            self._files[name] = self.open_files.enter_context(file)
-        self._files[name].write(line + b"\n")
+        self.group.write(_ASIDE, msgspec.json.encode(said))
 
 
 def sort_by_patient(
@@ -148,15 +117,16 @@ def sort_by_patient(
 
     Raises BatchError where a file cannot be read or `work` cannot be written.
     """
-    groups = list(_groups(files))
-    done: list[Path] = []
-    for number, group in enumerate(groups):
-        folder = work / f"sorted-{number:04d}"
-        if not (folder / SEEN).is_file():
-            _sort_group(group, folder, shards)
-        done.append(folder)
-        step(number + 1, len(groups))
-    return Sorted(tuple(done), sum_of(map(tally_of, done)))
+
+    def sort(group: Sequence[Path], folder: Path) -> None:
+        with sorter_of(folder, shards) as sorter:
+            for file in group:
+                name = file.name
+                for line in lines_of(file):
+                    sorter.add(name, line)
+
+    groups = sort_files(files, work, sort=sort, step=step)
+    return Sorted(groups, sum_of(map(tally_of, groups)))
 
 
 def tally_of(group: Path) -> Tally:
@@ -169,68 +139,20 @@ def sum_of(tallies: Iterable[Tally]) -> Tally:
     return reduce(Tally.plus, tallies, Tally())
 
 
-def shard_of(patient: str, shards: int) -> int:
-    """The shard of a patient, by hash."""
-    digest = hashlib.sha256(patient.encode()).digest()
-    return int.from_bytes(digest[:8]) % shards
-
-
-def _groups(files: Sequence[Path]) -> Iterator[list[Path]]:
-    """Neighbouring files of 256 MiB together: neither a folder per file nor one for all."""
-    group: list[Path] = []
-    size = 0
-    for file in files:
-        group.append(file)
-        size += file.stat().st_size
-        if size >= _GROUP_BYTES:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
-
-
-def _sort_group(group: Sequence[Path], folder: Path, shards: int) -> None:
-    with sorter_of(folder, shards) as sorter:
-        for file in group:
-            for line in lines_of(file):
-                sorter.add(file.name, line)
-
-
 @contextmanager
 def sorter_of(
     folder: Path, shards: int, keep: Callable[[str, bytes], None] | None = None, attempt: str = ""
 ) -> Iterator[Sorter]:
-    """A group's folder: there when the block ends well, unless it was there before. `attempt` tells
-    processes apart that do the same. Raises BatchError where it cannot be written."""
-    draft = folder.with_name(f".{folder.name}{attempt}.part")
+    """A group's folder (`written`); `keep` takes the patients' lines in place of it. Raises
+    BatchError where it cannot be written."""
     try:
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        with ExitStack() as open_files:
-            sorter = Sorter(draft, shards, open_files, keep)
+        with written(folder, shards, attempt) as group:
+            sorter = Sorter(group, keep or group.keep)
             yield sorter
-        (draft / SEEN).write_bytes(msgspec.json.encode(sorter.tally))
-        _rename(draft, folder)
+            group.write(SEEN, msgspec.json.encode(sorter.tally))
     except OSError as wrong:
         raise BatchError(
             folder.parent.name,
             f"cannot be written ({wrong.strerror or 'input/output error'}).",
             "Free space there and run the same command again: it goes on where it stopped.",
         ) from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _rename(draft: Path, folder: Path) -> None:
-    try:
-        draft.replace(folder)
-    except OSError:
-        if not (folder / SEEN).is_file():
-            raise
-
-
-def _lines_in(folders: Iterable[Path], name: str) -> Iterator[bytes]:
-    for folder in folders:
-        if (folder / name).is_file():
-            with (folder / name).open("rb") as lines:
-                yield from (line.rstrip(b"\n") for line in lines)

@@ -14,9 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from cds_service.batch.lines import lines_of
-from cds_service.batch.sorting import shard_of
 from cds_service.cli import app
 from fhir_mapping.exports import export_files
+from fhir_mapping.shards import shard_of
 from fhir_mapping.subjects import subject_of_malformed
 from tests.batch.ending import outputs, stored
 from tests.batch.one_run import SHARE, one_run

@@ -10,7 +10,8 @@ import pytest
 
 from cds_service.batch import lines
 from cds_service.batch.errors import BatchError
-from cds_service.batch.sorting import Sorted, shard_of, sort_by_patient
+from cds_service.batch.sorting import Sorted, sort_by_patient
+from fhir_mapping.shards import shard_of
 
 ABOUT = "canary-value"
 
@@ -102,7 +103,7 @@ def test_the_checksum_is_that_of_the_lines_whatever_their_order_and_files(tmp_pa
 def test_a_killed_sorting_goes_on_with_the_next_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cds_service.batch.sorting._GROUP_BYTES", 1)  # each file its own group
+    monkeypatch.setattr("fhir_mapping.shards._GROUP_BYTES", 1)  # each file its own group
     files = written(tmp_path, a=[patient(1)], b=[patient(2), condition(1, of=1)])
     broken = files[1].with_suffix(".ndjson.gz")
     broken.write_bytes(gzip.compress(files[1].read_bytes())[:-9])

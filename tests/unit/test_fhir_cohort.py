@@ -15,7 +15,6 @@ from tests.spec.record import Resource, condition, ed_visit, observation, patien
 from tests.unit.cohort_readers import quiet
 from training.errors import InputError, RunError
 from training.fhir_cohort import FhirReader
-from training.readers import shards
 from training.subjects import Subject
 
 TEXT = "Went home well."
@@ -158,7 +157,7 @@ def test_the_fingerprint_changes_with_the_data_and_the_options_alone(tmp_path: P
 def test_a_killed_sort_goes_on_with_the_next_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shards, "_GROUP_BYTES", 1)
+    monkeypatch.setattr("fhir_mapping.shards._GROUP_BYTES", 1)
     folder = tmp_path / "export"
     folder.mkdir()
     for number, row in enumerate(ward()):

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from cds_service.batch.lines import lines_of
-from cds_service.batch.sorting import shard_of, sorter_of
+from cds_service.batch.sorting import sorter_of
 from cds_service.batch.spark.failing import in_sentences
 from cds_service.batch.spark.orders import NotSharedError, Orders, group_of
+from fhir_mapping.shards import shard_of
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch

@@ -14,13 +14,14 @@ from typing import Any, Final
 from cds_service.batch.engine import Shard, Work
 from cds_service.batch.one_machine import AssessedShard
 from cds_service.batch.progress import Listener
-from cds_service.batch.sorting import SEEN, Sorted
+from cds_service.batch.sorting import Sorted
 from cds_service.batch.spark.orders import NotSharedError, Orders, orders_of, there, worked_in
 from cds_service.batch.spark.pieces import sorted_pieces
 from cds_service.batch.spark.reading import LINES, read_pieces
 from cds_service.batch.spark.scoring import DONE, score_shards
 from cds_service.batch.spark.session import refusal, spark_session
 from cds_service.batch.spark.worked import WorkedShard
+from fhir_mapping.shards import SEEN
 
 _LOOK: Final = 0.5
 """Seconds between two looks into the run's folder."""
