@@ -39,6 +39,7 @@ class Scored:
     """What scoring one enlarged export took."""
 
     patients: int
+    stays: int
     lines: int
     cpu_seconds: float
     seconds: float
@@ -73,6 +74,7 @@ def compare(export: Path, folder: Path) -> tuple[list[Row], dict[str, Any]]:
         "bytes": size,
         "lines": most.lines,
         "patients": most.patients,
+        "stays": most.stays,
         "patients_per_cpu_second": round(most.patients / most.cpu_seconds, 1),
         "wall_seconds": round(most.seconds, 1),
         "cpu_seconds": {str(copies): round(each.cpu_seconds, 2) for copies, each in found.items()},
@@ -106,7 +108,8 @@ def score(folder: Path, memory: int) -> Scored:
         summary = json.loads(Path(run, "run", "summary.json").read_bytes())
     took = json.loads(ran.stdout.splitlines()[-1])
     return Scored(
-        patients=summary["patients"],
+        patients=(folder / "export" / "Patient.ndjson").read_bytes().count(b"\n"),
+        stays=summary["stays"],
         lines=summary["lines"]["read"],
         cpu_seconds=took["cpu_seconds"],
         seconds=took["seconds"],

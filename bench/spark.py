@@ -20,7 +20,7 @@ from bench.batch import EXPORT, enlarged
 from bench.reporting import Row, report, row
 
 COPIES = 40
-MEMORY_MIB = 256
+MEMORY_MIB = 512
 SPEED_UP = 1.5
 _say = Console(stderr=True).print
 

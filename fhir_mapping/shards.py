@@ -1,7 +1,7 @@
 """Resources sorted by patient into shards on disk, so that one shard at a time is in memory.
 
 Input files are taken in groups. A group's folder is there whole or not at all: whoever was killed
-goes on with the next group. Every function may raise OSError.
+goes on with the next group. What writes raises OSError.
 """
 
 import hashlib
@@ -40,11 +40,6 @@ class Shards:
         """The lines of that file of every group that has it."""
         return (line[:-1] for line in self._lines(name))
 
-    def seen(self) -> Iterator[bytes]:
-        """What each group keeps in SEEN."""
-        for group in self.groups:
-            yield (group / SEEN).read_bytes()
-
     def _lines(self, name: str) -> Iterator[bytes]:
         for group in self.groups:
             if (group / name).is_file():
@@ -81,29 +76,27 @@ class Group:
 def sort_files(
     files: Sequence[Path],
     work: Path,
-    shards: int,
     *,
-    sort: Callable[[Sequence[Path], Group], bytes],
+    sort: Callable[[Sequence[Path], Path], None],
     step: Callable[[int, int], None],
-) -> Shards:
-    """Let `sort` write the resources of some files into a group and say what it saw, until every
-    file is in a group below `work`. `step` hears how many groups of how many are done.
+) -> tuple[Path, ...]:
+    """The folders of all groups, below `work`. `sort` makes one of some files (`written`); `step`
+    hears how many of how many are done.
     """
     groups, done = list(_groups(files)), []
     for number, group in enumerate(groups):
         folder = work / f"sorted-{number:04d}"
         if not (folder / SEEN).is_file():
-            with written(folder, shards) as into:
-                into.write(SEEN, sort(group, into))
+            sort(group, folder)
         done.append(folder)
         step(number + 1, len(groups))
-    return Shards(tuple(done))
+    return tuple(done)
 
 
 @contextmanager
 def written(folder: Path, shards: int, attempt: str = "") -> Iterator[Group]:
-    """A group's folder, there when the block ends well, unless it was there before. `attempt` tells
-    processes apart that write the same."""
+    """A group's folder, there when the block ends well; it is to write SEEN last. `attempt` tells
+    processes apart that do the same: the first to end has it."""
     draft = folder.with_name(f".{folder.name}{attempt}.part")
     try:
         shutil.rmtree(draft, ignore_errors=True)

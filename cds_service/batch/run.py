@@ -21,9 +21,9 @@ from cds_service.batch.scoring import Choice
 from cds_service.batch.sorting import Sorted
 from cds_service.batch.targets.target import Takes, Target
 
-_SHARE: Final = 8
+_SHARE: Final = 4
 """A shard's lines may take this part of the memory: they are held, decoded and scored."""
-_UNPACKED: Final = 12
+_UNPACKED: Final = 16
 """How much larger FHIR is than its gzip, at most, as a rule."""
 
 

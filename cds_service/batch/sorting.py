@@ -66,8 +66,7 @@ class Sorted(Shards):
 
 @dataclass
 class Sorter:
-    """One group whose lines are sorted into its folder; `keep` takes those of a patient in place of
-    the folder: patient id and resource."""
+    """One group whose lines are sorted; `keep` takes those of a patient: id and resource."""
 
     group: Group
     keep: Callable[[str, bytes], None]
@@ -118,12 +117,16 @@ def sort_by_patient(
 
     Raises BatchError where a file cannot be read or `work` cannot be written.
     """
-    try:
-        done = sort_files(files, work, shards, sort=_sort, step=step)
-        tally = sum_of(map(tally_of, done.groups))
-    except OSError as wrong:
-        raise _not_written(work, wrong) from None
-    return Sorted(done.groups, tally)
+
+    def sort(group: Sequence[Path], folder: Path) -> None:
+        with sorter_of(folder, shards) as sorter:
+            for file in group:
+                name = file.name
+                for line in lines_of(file):
+                    sorter.add(name, line)
+
+    groups = sort_files(files, work, sort=sort, step=step)
+    return Sorted(groups, sum_of(map(tally_of, groups)))
 
 
 def tally_of(group: Path) -> Tally:
@@ -138,31 +141,18 @@ def sum_of(tallies: Iterable[Tally]) -> Tally:
 
 @contextmanager
 def sorter_of(
-    folder: Path, shards: int, keep: Callable[[str, bytes], None], attempt: str
+    folder: Path, shards: int, keep: Callable[[str, bytes], None] | None = None, attempt: str = ""
 ) -> Iterator[Sorter]:
-    """A group's folder: there when the block ends well, unless it was there before. `attempt` tells
-    processes apart that do the same. Raises BatchError where it cannot be written."""
+    """A group's folder (`written`); `keep` takes the patients' lines in place of it. Raises
+    BatchError where it cannot be written."""
     try:
         with written(folder, shards, attempt) as group:
-            sorter = Sorter(group, keep)
+            sorter = Sorter(group, keep or group.keep)
             yield sorter
             group.write(SEEN, msgspec.json.encode(sorter.tally))
     except OSError as wrong:
-        raise _not_written(folder.parent, wrong) from None
-
-
-def _sort(files: Sequence[Path], group: Group) -> bytes:
-    sorter = Sorter(group, group.keep)
-    for file in files:
-        name = file.name
-        for line in lines_of(file):
-            sorter.add(name, line)
-    return msgspec.json.encode(sorter.tally)
-
-
-def _not_written(work: Path, wrong: OSError) -> BatchError:
-    return BatchError(
-        work.name,
-        f"cannot be written ({wrong.strerror or 'input/output error'}).",
-        "Free space there and run the same command again: it goes on where it stopped.",
-    )
+        raise BatchError(
+            folder.parent.name,
+            f"cannot be written ({wrong.strerror or 'input/output error'}).",
+            "Free space there and run the same command again: it goes on where it stopped.",
+        ) from None

@@ -42,8 +42,9 @@ def schema() -> dict[str, Any]:
 
 def write_shard(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
     """Whole or not at all. Raises BatchError."""
-    with drafted(file) as draft, without_values(file.name):
+    with without_values(file.name):
         frame = polars.DataFrame(list(rows), schema())
+    with drafted(file) as draft:
         frame.write_parquet(draft)
 
 
@@ -54,8 +55,11 @@ def uuids_of(shard: Path) -> list[str]:
 
 def write_parquet(shards: Sequence[Path], file: Path) -> None:
     """All shards as one table. Raises BatchError."""
-    with drafted(file) as draft, without_values(file.name):
-        polars.scan_parquet(list(shards), schema=schema()).sink_parquet(draft)
+    rows = polars.scan_parquet(list(shards), schema=schema())
+    with without_values(file.name):
+        rows.select(polars.len()).collect()  # else a shard that is damaged looked like a full disk
+    with drafted(file) as draft:
+        rows.sink_parquet(draft)
 
 
 def write_csv(shards: Sequence[Path], file: Path) -> None:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from cds_service.batch import run
 from cds_service.cli import app
 
-SHARE = 2000
+SHARE = 750
 """So little memory for a shard that a small export has several."""
 
 

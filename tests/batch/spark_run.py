@@ -10,7 +10,7 @@ from cds_service.batch import run, score_command
 from cds_service.batch.spark.spark_engine import SparkEngine
 from cds_service.cli import app
 
-SHARE = 400
+SHARE = 150
 """So little memory for a shard that a small export has some thirty: a task costs Spark a moment."""
 PIECE = 500_000
 """Bytes; a file is cut into several."""

@@ -29,7 +29,7 @@ from tests.conftest import ROOT
 from tests.spec.record import observation, patient, stay
 
 MANY = 100_000
-PEOPLE, SHARE = 4, 2000  # so little memory for a shard that there are several
+PEOPLE, SHARE = 4, 750  # so little memory for a shard that there are several
 MARGARET = ROOT / "examples" / "patients" / "margaret-heart-failure.json"
 FILES = ("out.csv", "out.parquet", "out.ndjson")
 EVERYWHERE = (*FILES, "database")
@@ -65,7 +65,7 @@ def score(export: Path, monkeypatch: pytest.MonkeyPatch) -> Score:
     return run
 
 
-def words(folder: Path, targets: Sequence[str], export: Path, memory: int = 256) -> list[str]:
+def words(folder: Path, targets: Sequence[str], export: Path, memory: int = 512) -> list[str]:
     into = [each if each == "database" else str(folder / each) for each in targets]
     named = [word for each in into for word in ("--to", each)]
     run = ["--run", str(folder / "run"), "--memory", str(memory)]

@@ -41,7 +41,7 @@ def words(
     source = str(a_part(data_dir / "synthea-bulk100" / "ndjson", tmp_path / "export"))
     into = [f"{tmp_path}/out.{suffix}" for suffix in ("csv", "parquet", "ndjson")]
     targets = [word for each in (*into, "database") for word in ("--to", each)]
-    return ["score", "--from", source, *targets, "--memory", "256"]
+    return ["score", "--from", source, *targets, "--memory", "512"]
 
 
 def a_part(export: Path, folder: Path) -> Path:

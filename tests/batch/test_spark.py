@@ -81,7 +81,7 @@ def reference(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 def words_of(source: Path, folder: Path) -> list[str]:
     into = [f"{folder}/out.{suffix}" for suffix in ("csv", "parquet", "ndjson")]
     targets = [word for each in into for word in ("--to", each)]
-    return ["--from", str(source), *targets, "--memory", "256"]
+    return ["--from", str(source), *targets, "--memory", "512"]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from fhir_mapping.documents import DOCUMENT_TYPES, decode_document
 from fhir_mapping.elements import Period
 from fhir_mapping.history import DataIssue
 from fhir_mapping.resources import KNOWN_TYPES, PATIENT_BOUND, Encounter, decode
-from fhir_mapping.shards import Group, Shards, sort_files
+from fhir_mapping.shards import SEEN, Group, Shards, sort_files, written
 from fhir_mapping.subjects import type_and_subject
 from fhir_mapping.when import parse_when
 from training.errors import RunError
@@ -92,27 +92,24 @@ def sort_into_shards(
 
     Raises what `lines_of` raises, and RunError where `work` cannot be written.
     """
-    sort = partial(_sort, lines_of, summary_types)
-    step = partial(progress, "Sort by patient")
+
+    def sort(group: Sequence[Path], folder: Path) -> None:
+        with written(folder, shards) as into:
+            sorter = _Sorter(into, summary_types)
+            for file in group:
+                for raw in lines_of(file):
+                    sorter.add(raw)
+            into.write(SEEN, msgspec.json.encode(_Seen(sorted(sorter.types), sorter.latest)))
+
     try:
-        done = sort_files(files, work, shards, sort=sort, step=step)
-        seen = [msgspec.json.decode(each, type=_Seen) for each in done.seen()]
+        groups = sort_files(files, work, sort=sort, step=partial(progress, "Sort by patient"))
     except OSError as wrong:
         problem = f"cannot be written ({wrong.strerror or 'input/output error'})"
         remedy = "Free space there and run the same command again: it goes on where it stopped"
         raise RunError(work, problem, remedy) from wrong
+    seen = [msgspec.json.decode((each / SEEN).read_bytes(), type=_Seen) for each in groups]
     types = frozenset(kind for each in seen for kind in each.types)
-    return Sorted(done.groups, types, max((each.latest for each in seen), default=""))
-
-
-def _sort(
-    lines_of: Lines, summary_types: frozenset[str], files: Sequence[Path], group: Group
-) -> bytes:
-    sorter = _Sorter(group, summary_types)
-    for file in files:
-        for raw in lines_of(file):
-            sorter.add(raw)
-    return msgspec.json.encode(_Seen(sorted(sorter.types), sorter.latest))
+    return Sorted(groups, types, max((each.latest for each in seen), default=""))
 
 
 def _latest(*texts: str | None) -> str:
