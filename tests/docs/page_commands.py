@@ -15,7 +15,7 @@ from tests.browsing import free_port
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = "127.0.0.1:8000"
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-_SERVES = re.compile(r"^(?:make run|\S*readmit serve\b.*)$")
+_SERVES = re.compile(r"^(?:make run|\S*readmit serve\b[^|]*)$")
 _WAIT = """
 served() {
   for _ in $(seq 240); do curl -fs http://%s/health/ready >ready.log && return; sleep 0.25; done
@@ -66,7 +66,11 @@ def run(commands: list[str], folder: Path) -> Ran:
 
 def promised(markdown: str) -> list[str]:
     """What the page says that its commands print."""
-    return [line.partition("...")[0].strip() for block in blocks(markdown, "text") for line in lines_of(block)]
+    return [
+        line.partition("...")[0].strip()
+        for block in blocks(markdown, "text")
+        for line in lines_of(block)
+    ]
 
 
 def _line(command: str) -> str:
