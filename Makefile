@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --retries 5 -c c
 PEERS := .venv-peers
 PINS := pyproject.toml constraints.txt
 CHECKS := "ruff format --check ." "ruff check ." "mypy" "lint-imports" "python -m docs.generate --check" \
-  "python -m mkdocs build --quiet"
+  "python -m mkdocs build"
 # Where the site goes when its builder is no longer mended: docs/decisions/0022-site.md
 export NO_MKDOCS_2_WARNING := 1
 
@@ -60,7 +60,7 @@ bench: $(BIN)/.spark
 
 docs: $(BIN)/.complete
 	@$(BIN)/python -m docs.generate
-	@$(BIN)/python -m mkdocs build --quiet
+	@$(BIN)/python -m mkdocs build
 	@echo "build/site/index.html"
 
 paper: $(BIN)/.complete

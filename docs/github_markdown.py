@@ -15,13 +15,16 @@ def for_the_site(markdown: str) -> str:
 
 
 def _spaced(lines: list[str]) -> Iterator[str]:
-    before, fenced, listed = "", False, False
+    before, fenced, listed, loose = "", False, False, False
     for line in lines:
         quote = _QUOTED.match(line)[0]  # type: ignore[index]
         text = line[len(quote) :]
         if not fenced:
             listed = _in_list(text, listed)
-            if before.strip() and _starts_block(text, before, listed):
+            loose = listed and (loose or not text.strip())
+            if before.strip() and (
+                _starts_block(text, before, listed) or _next(text, before, loose)
+            ):
                 yield quote.rstrip()
         fenced ^= bool(_FENCE.match(text))
         yield quote + _indented(text, listed)
@@ -32,6 +35,11 @@ def _in_list(text: str, listed: bool) -> bool:
     if _LIST.match(text.lstrip()):
         return True
     return listed and (not text.strip() or text.startswith("  "))
+
+
+def _next(text: str, before: str, loose: bool) -> bool:
+    """Whether an item follows at once what belongs to the one before, after blank lines in it."""
+    return loose and before.startswith(" ") and bool(_LIST.match(text))
 
 
 def _starts_block(text: str, before: str, listed: bool) -> bool:
