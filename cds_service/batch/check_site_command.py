@@ -1,5 +1,6 @@
 """`readmit check-site`: does a site's data fit, before go-live. No service, no network, no values."""
 
+import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,16 +12,20 @@ from rich.progress import track
 
 from cds_service.assessment import Assessor
 from cds_service.batch.arrived import Arrived
+from cds_service.batch.run_folder import RunFolder
+from cds_service.batch.scoring import Choice
 from cds_service.batch.site_check.checking import Asked, check
 from cds_service.batch.site_check.draft import draft_profile
 from cds_service.batch.site_check.findings import SiteCheck
 from cds_service.batch.site_check.page import PAGE, page_html, warnings
+from cds_service.batch.sources.arriving import Wanted, arrive
+from cds_service.batch.whose import tenant_named
 from cds_service.dependencies import system_clock
-from cds_service.errors import StartRefusedError
+from cds_service.environment import settings_from
+from cds_service.errors import ServiceError
 from cds_service.services import offered
 from cds_service.settings import READMISSION, Settings
 from fhir_mapping.errors import ExportError, MappingError
-from fhir_mapping.exports import export_files
 from fhir_mapping.profiles import load_profile
 
 NUMBERS, DRAFT = "check-site.json", "draft-profile.toml"
@@ -30,9 +35,7 @@ _console = Console(stderr=True)
 
 
 def check_site_command(
-    source: Annotated[
-        Path, typer.Option("--from", help="Folder of NDJSON (.gz too) or Bundles, or one file.")
-    ],
+    source: Annotated[str, typer.Option("--from", help="A source as `readmit score` takes it.")],
     out: Annotated[Path, typer.Option(help="Folder for the page, the numbers and the draft.")],
     profile: Annotated[
         str | None,
@@ -47,20 +50,33 @@ def check_site_command(
     sample: Annotated[
         int, typer.Option(min=0, help="Resources of each type to validate in depth.")
     ] = 100,
+    tenant: Annotated[str | None, typer.Option(help="Whose patients; needed with tenants.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder for what a server gives: it holds patients' data.")
+    ] = None,
 ) -> None:
     """Check before go-live how a site's data fit: coverage, units, codes, what is rejected."""
     try:
-        _check_out(source, out)
+        _check_out(Path(source), out)
         site = load_profile(profile) if profile else None
         asked = Asked(_assessor(bundle), site, least_patients, sample, system_clock())
-        arrived = Arrived(tuple(export_files(source)))
+        arrived = _arrived(source, tenant, run, asked)
         findings, used = check(arrived, asked, _track)
         draft = draft_profile(findings, used, profile or used.name)
         _write(out, findings, draft)
-    except (MappingError, StartRefusedError) as wrong:
+    except (MappingError, ServiceError) as wrong:
         _console.print(f"check-site: {wrong}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     _report(findings, out)
+
+
+def _arrived(source: str, tenant: str | None, run: Path | None, asked: Asked) -> Arrived:
+    """Every finished stay of the source, whenever it was. Raises BatchError or StartRefusedError."""
+    settings = settings_from({})
+    folder = RunFolder(run or Path("runs") / f"check-{asked.now:%Y%m%d-%H%M%S}")
+    wanted = Wanted(Choice("finished"), asked.assessor.rules.role)
+    whose = tenant_named(settings, tenant)
+    return asyncio.run(arrive(source, wanted, whose, settings, folder.received, system_clock))
 
 
 def _assessor(folder: Path) -> Assessor:

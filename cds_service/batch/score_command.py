@@ -27,12 +27,13 @@ from cds_service.batch.targets.opening import DATABASE, open_target
 from cds_service.batch.targets.server import written_of
 from cds_service.batch.targets.server_opening import SERVER, check_server
 from cds_service.batch.telling import tell, tell_arrived, tell_deleted
+from cds_service.batch.whose import tenant_named
 from cds_service.dependencies import system_clock
 from cds_service.environment import settings_from
 from cds_service.governance.opening import opened, refusals_said
 from cds_service.services import Offered, offered
 from cds_service.settings import MEBIBYTE, READMISSION, Settings
-from cds_service.tenants import Tenant, dev_tenant, load_tenants
+from cds_service.tenants import Tenant
 
 _DAY = ["%Y-%m-%d"]
 _NOT_WHOLE = 1
@@ -127,7 +128,7 @@ async def _score(
 ) -> bool:
     """Whether every target took everything."""
     settings = settings_from({})
-    mine = _tenant(settings, asked["tenant"])
+    mine = tenant_named(settings, asked["tenant"])
     if SERVER in targets:
         check_server(mine, server_of(source, mine))
     offer = _service(settings, mine, asked["service"])
@@ -182,14 +183,3 @@ def _service(settings: Settings, tenant: Tenant, service: str) -> Offered:
     if service not in services:
         raise BatchError("--service", "no such service.", f"Offered: {', '.join(services)}.")
     return services[service]
-
-
-def _tenant(settings: Settings, name: str | None) -> Tenant:
-    if settings.tenants is None:
-        if name is not None:
-            raise BatchError("--tenant", "there are none.", "Set READMIT_TENANTS.")
-        return dev_tenant(settings.profile, settings.base_rate, address=settings.address)
-    tenants = {each.name: each for each in load_tenants(settings.tenants)}
-    if name not in tenants:
-        raise BatchError("--tenant", "names no tenant.", f"Known: {', '.join(tenants)}.")
-    return tenants[name]

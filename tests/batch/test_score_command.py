@@ -188,3 +188,14 @@ def test_an_earlier_run_that_is_no_use_is_a_sentence(
     answer = score("--from", other, *to, "--after", tmp_path / "first", "--run", "r", *paths)
     assert answer.exit_code == 2
     assert said in answer.output.replace("\n", " ")
+
+
+def test_the_site_check_takes_a_server_too(north: FakeBulk, tmp_path: Path) -> None:
+    out, run = tmp_path / "check", tmp_path / "received"
+    words = ("--from", f"{north.base}/$export", "--tenant", "north", "--out", out, "--run", run)
+    answer = CliRunner().invoke(app, ["check-site", *map(str, words)])
+    assert answer.exit_code == 0, answer.output
+    assert "4 patients, 7 finished stays" in answer.output
+    found = json.loads((out / "check-site.json").read_bytes())
+    assert {*found["not_read"]} >= {"MedicationRequest", "Procedure"}
+    assert [each.name for each in run.iterdir()] == ["received"]
