@@ -197,5 +197,5 @@ def test_the_site_check_takes_a_server_too(north: FakeBulk, tmp_path: Path) -> N
     assert answer.exit_code == 0, answer.output
     assert "4 patients, 7 finished stays" in answer.output
     found = json.loads((out / "check-site.json").read_bytes())
-    assert {*found["not_read"]} >= {"MedicationRequest", "Procedure"}
+    assert {each["type"] for each in found["not_read"]} >= {"MedicationRequest", "Procedure"}
     assert [each.name for each in run.iterdir()] == ["received"]
