@@ -137,10 +137,10 @@ async def test_references_of_every_form(search: Searching, server: FakeBulk) -> 
 
 
 async def test_never_more_than_a_few_at_once(search: Searching, server: FakeBulk) -> None:
-    """The server answers none of three searches before all of them are there."""
-    server.records, server.together = stays(30), asyncio.Barrier(3)
-    await search.arrive(ids=tuple(f"Patient/p{n}" for n in range(30)), at_once=3)
-    assert server.most_at_once == 3
+    """The server answers none of four searches before all of them are there."""
+    server.records, server.together = stays(80), asyncio.Barrier(4)
+    await search.arrive(ids=tuple(f"Patient/p{n}" for n in range(80)))
+    assert server.most_at_once == 4
 
 
 async def test_nobody_is_a_result(search: Searching, server: FakeBulk) -> None:

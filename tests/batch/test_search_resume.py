@@ -89,7 +89,7 @@ async def test_files_that_are_done_are_not_asked_for_again(
     search: Searching, server: FakeBulk
 ) -> None:
     whole, search.folder = await search.arrive(), search.folder.with_name("again")
-    search.transport = Dying(115, answered=False)
+    search.transport = Dying(50, answered=False)
     with pytest.raises(KilledError):
         await search.arrive(at_once=1)
     assert [file.name for file in search.folder.glob("records-*.ndjson")] == [
@@ -98,7 +98,7 @@ async def test_files_that_are_done_are_not_asked_for_again(
     search.transport = None
     server.seen.clear()
     assert same(await search.arrive(), whole)
-    assert len(server.at("Condition")) == PATIENTS - 10
+    assert len(server.at("Condition")) == PATIENTS - 3
 
 
 @pytest.mark.slow

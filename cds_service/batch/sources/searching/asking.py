@@ -58,6 +58,12 @@ def asked_of(
     if group:
         return Asked(base, group=group)
     if search:
+        if choice != Choice():
+            raise BatchError(
+                "--stays, --since, --until",
+                "does not go with a search of yours.",
+                "Write `status` and `date` into it.",
+            )
         return Asked(base, stays=source, fixed=True)
     return Asked(base, stays=f"{base}/Encounter?{_worklist(choice, classes)}")
 

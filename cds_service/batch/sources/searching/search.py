@@ -7,6 +7,7 @@ there whole or not at all, and once it is, nothing of it is asked for again.
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +31,7 @@ from cds_service.batch.system_scopes import Readable
 
 AT_ONCE: Final = 4
 """Patients, and so requests, that a server is asked for at a time."""
-PATIENTS_A_FILE: Final = 10
+MOST_A_FILE: Final = 10
 _SUPPORT_A_FILE: Final = 200
 
 
@@ -61,7 +62,8 @@ class _Search:
     async def arrive(self, asked: Asked, tokens: TokenSource | None) -> Arrived:
         found = self._store.load(asked) or self._store.save(await self._find(asked, tokens))
         receiving = self._filling(Receiving(self._reader, found.types).write, "Receive records")
-        records = await receiving.all_of("records", found.patients, PATIENTS_A_FILE)
+        size = min(MOST_A_FILE, ceil(len(found.patients) / AT_ONCE))  # the same when it goes on
+        records = await receiving.all_of("records", found.patients, max(1, size))
         noted = [self._store.noted(file) for file in records]
         referred = addresses((each for one in noted for each in one.refers), found)
         supporting = self._filling(Supporting(self._reader).write, "Receive what they refer to")
