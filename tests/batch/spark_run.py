@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +35,21 @@ def main() -> None:
 
 
 def _tell_loads() -> None:
-    leave = SparkEngine.leave
+    shards = SparkEngine.shards
 
-    def told(engine: SparkEngine) -> None:
+    async def told(engine: SparkEngine, *words: Any) -> AsyncIterator[Any]:
+        async for shard in shards(engine, *words):
+            yield shard
         Path(os.environ["SPARK_RUN_LOADS"]).write_text(json.dumps(engine.loads))
-        leave(engine)
 
-    SparkEngine.leave = told  # type: ignore[method-assign]
+    SparkEngine.shards = told  # type: ignore[method-assign]
 
 
 def _choose_faultily() -> None:
     arrive = score_command.arrive
 
-    async def faultily(*words: Any) -> Any:
-        from dataclasses import replace
-
-        return replace(await arrive(*words), stays=Faulty())
+    async def faultily(*words: Any, **named: Any) -> Any:
+        return replace(await arrive(*words, **named), stays=Faulty())
 
     score_command.arrive = faultily
 

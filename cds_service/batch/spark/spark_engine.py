@@ -7,7 +7,7 @@ targets, their secrets and the order of a run stay here.
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -29,13 +29,9 @@ _LOOK: Final = 0.5
 
 @contextmanager
 def spark_engine(master: str | None) -> "Iterator[SparkEngine]":
-    """With a Spark session. Raises BatchError."""
-    with spark_session(master) as session:
-        engine = SparkEngine(session)
-        try:
-            yield engine
-        finally:
-            engine.leave()
+    """Spark is started by the first thing there is to do, and stopped in the end."""
+    with ExitStack() as held:
+        yield SparkEngine(master, held)
 
 
 class SparkEngine:
@@ -43,8 +39,9 @@ class SparkEngine:
 
     most_shards = 10_000
 
-    def __init__(self, session: Any) -> None:
-        self._session = session
+    def __init__(self, master: str | None, held: ExitStack) -> None:
+        """`held`: what is to be closed in the end."""
+        self._master, self._held = master, held
         self._job: asyncio.Task[list[Any]] | None = None
         self._worked: frozenset[int] = frozenset()
         self.loads: Mapping[str, int] = {}
@@ -55,7 +52,10 @@ class SparkEngine:
         groups = orders.groups
         whole = sum((each / SEEN).is_file() for each in groups)
         if orders.lacking or whole < len(groups):
-            self._job = asyncio.create_task(asyncio.to_thread(_done, self._session, orders))
+            progress.say("Start Spark")
+            session = self._held.enter_context(spark_session(self._master))
+            self._job = asyncio.create_task(asyncio.to_thread(_done, session, orders))
+            self._held.callback(self._job.cancel)  # nobody waits for it any more
         while whole < len(groups) and await self._goes_on():
             whole = sum((each / SEEN).is_file() for each in groups)
             progress.say("Sort by patient", whole, len(groups))
@@ -77,11 +77,6 @@ class SparkEngine:
         for number in sorted(left):
             yield AssessedShard(number, ())  # no patient is in it
         shutil.rmtree(folder, ignore_errors=True)
-
-    def leave(self) -> None:
-        """Wait no longer for a job that is going on."""
-        if self._job:
-            self._job.cancel()
 
     async def _goes_on(self) -> bool:
         """A moment later: False when the job is over. Raises BatchError when it failed."""
