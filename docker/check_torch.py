@@ -16,7 +16,9 @@ def main(wanted: str) -> int:
     """The exit status: 0 where the build is the one that is wanted."""
     found = build()
     if found != wanted:
-        print(f"This is a {found} build of torch, not {wanted}: name an index that has one in TORCH_INDEX.")
+        print(
+            f"This is a {found} build of torch, not {wanted}: name an index that has one in TORCH_INDEX."
+        )
     return found != wanted
 
 
