@@ -1,14 +1,15 @@
 # The commands of the house. People and CI call the same ones; each installs what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup peers spark run test test-all check fix bench docs paper update-goldens FORCE
+.PHONY: help setup peers tools spark run test test-all check fix bench docs paper sbom audit update-goldens FORCE
 SHELL := /bin/bash
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --retries 5 -c constraints.txt
 PEERS := .venv-peers
+TOOLS := .venv-tools
 PINS := pyproject.toml constraints.txt
 CHECKS := "ruff format --check ." "ruff check ." "mypy" "lint-imports" "python -m docs.generate --check" \
-  "python -m mkdocs build"
+  "python -m mkdocs build" "python -m docker.licences"
 # Where the site goes when its builder is no longer mended: docs/decisions/0022-site.md
 export NO_MKDOCS_2_WARNING := 1
 
@@ -22,7 +23,10 @@ help:
 	@echo "make docs            write the generated pages and the site, build/site/index.html"
 	@echo "make paper           train on your copy of MIMIC-IV (configs/mimic_iv.toml), fill the paper's table"
 	@echo "make update-goldens  rewrite the expected answers; review the diff"
+	@echo "make sbom            write dist/readmit.cdx.json: what an image of the service installs (CycloneDX)"
+	@echo "make audit           ask PyPI for known vulnerabilities of the pinned versions"
 	@echo "make peers           install what tests run beside ours (HealthChain, a FHIR server) into .venv-peers"
+	@echo "make tools           install what looks at docker/ and at the kept files into .venv-tools"
 	@echo "make spark           install Spark (450 MB) into .venv; it needs Java 17 of the system's"
 	@echo "make setup           install everything else into .venv"
 	@echo "                     TORCH_INDEX=URL takes another package index for torch (CPU or CUDA build)"
@@ -32,6 +36,8 @@ setup: $(BIN)/.complete
 
 peers: $(PEERS)/.complete
 
+tools: $(TOOLS)/.complete
+
 spark: $(BIN)/.spark
 
 run: $(BIN)/.runtime
@@ -40,7 +46,7 @@ run: $(BIN)/.runtime
 test: $(BIN)/.complete
 	@$(BIN)/pytest -m "not slow" -n auto
 
-test-all: $(BIN)/.spark $(PEERS)/.complete
+test-all: $(BIN)/.spark $(PEERS)/.complete $(TOOLS)/.complete
 	@$(BIN)/pytest -m "not slow or unsampled" -n auto --cov
 	@$(BIN)/pytest -m "slow and not unsampled and not load" -n auto
 	@$(BIN)/pytest -m load
@@ -57,6 +63,7 @@ fix: $(BIN)/.complete
 bench: $(BIN)/.spark
 	@$(BIN)/python -m bench.run
 	@$(BIN)/python -m bench.batch
+	@$(BIN)/python -m bench.spark
 
 docs: $(BIN)/.complete
 	@$(BIN)/python -m docs.generate
@@ -67,6 +74,13 @@ paper: $(BIN)/.complete
 	@$(BIN)/readmit-train run --config configs/mimic_iv.toml --run runs/mimic_iv --out bundles/mimic_iv
 	@$(BIN)/readmit-train evaluate --ablation --config configs/mimic_iv.toml --run runs/mimic_iv
 	@$(BIN)/python -m docs.paper --run runs/mimic_iv
+
+sbom: $(BIN)/.complete $(TOOLS)/.complete
+	@$(BIN)/python -m docker.sbom
+
+# `--strict`: a version that the service does not know is a failure, not a pass.
+audit: $(TOOLS)/.complete
+	@$(TOOLS)/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 update-goldens: $(BIN)/.complete
 	@$(BIN)/pytest tests/golden --update-goldens
@@ -112,9 +126,11 @@ $(BIN)/.spark: $(BIN)/.complete
 	@touch $@
 
 # Software of other projects, apart: it would hold ours at other versions.
-$(PEERS)/.complete: tests/peers.txt | $(BIN)/pip
-	@echo "== peers"
-	@$(BIN)/python -m venv $(PEERS) 2>/dev/null || { \
-	  $(BIN)/python -m venv --clear --without-pip $(PEERS) && $(BIN)/python -m pip --python $(PEERS)/bin/python install pip; }
-	@$(PEERS)/bin/python -m pip --disable-pip-version-check install --retries 5 -r tests/peers.txt
+$(PEERS)/.complete: tests/peers.txt
+$(TOOLS)/.complete: docker/tools.txt
+$(PEERS)/.complete $(TOOLS)/.complete: | $(BIN)/pip
+	@echo "== $(@D)"
+	@$(BIN)/python -m venv $(@D) 2>/dev/null || { \
+	  $(BIN)/python -m venv --clear --without-pip $(@D) && $(BIN)/python -m pip --python $(@D)/bin/python install pip; }
+	@$(@D)/bin/python -m pip --disable-pip-version-check install --retries 5 -r $<
 	@touch $@
