@@ -64,6 +64,20 @@ def run(commands: list[str], folder: Path) -> Ran:
     return Ran(done.returncode, (done.stdout + done.stderr).replace(address, ADDRESS))
 
 
+def works(page: Path, folder: Path) -> None:
+    """Every command of a page ends well and prints what the page says."""
+    text = page.read_text("utf-8")
+    ran = run(commands_in(text), folder)
+    assert ran.status == 0, ran.printed[-3000:]
+    missing = [line for line in promised(text) if line not in ran.printed]
+    assert missing == [], ran.printed[-3000:]
+
+
+def commands_in(text: str) -> list[str]:
+    """What the `bash` blocks of a page or a part of it say."""
+    return [line for block in blocks(text, "bash") for line in lines_of(block)]
+
+
 def promised(markdown: str) -> list[str]:
     """What the page says that its commands print."""
     return [

@@ -9,6 +9,7 @@ from cds_service.settings import READMISSION
 from fhir_mapping.catalogue import CATALOGUE
 from model import load_bundle
 from tests.conftest import ROOT
+from tests.docs.page_commands import works
 from tests.service.requests import example
 from tests.service.running import URL, running
 from tests.training.command_line import call
@@ -21,7 +22,7 @@ async def test_the_small_demonstration_ends_in_a_bundle_that_says_what_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    out = tmp_path / "demo"
+    out = tmp_path / "runs" / "small"
     result = call("demo", "--small", "--out", out)
     assert result.code == 0, result.err
     assert result.out == f"{out / 'bundle'}\n"
@@ -42,3 +43,6 @@ async def test_the_small_demonstration_ends_in_a_bundle_that_says_what_it_is(
     assert (facts["outcome"], facts["bundle_digest"]) == ("scored", bundle.digest)
     again = call("demo", "--small", "--out", out)
     assert (again.code, again.out) == (0, result.out)
+    works(
+        ROOT / "docs" / "tutorials" / "train-a-demonstration.md", tmp_path
+    )  # goes on where it was
