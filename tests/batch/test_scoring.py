@@ -51,6 +51,7 @@ def ids(found: Iterable[Assessment]) -> list[str]:
         (Choice(until=datetime(2026, 2, 1, tzinfo=UTC)), ["2", "3"]),
         (Choice(named={PATIENT: ["margaret-heart-failure-stay-4"]}), ["4"]),
         (Choice(named={"other": ["margaret-heart-failure-stay-4"]}), []),
+        (Choice(since=datetime(2026, 9, 1, tzinfo=UTC), named={PATIENT: None}), ["1", "7"]),
     ],
 )
 def test_the_stays_that_are_chosen(

@@ -206,9 +206,12 @@ async def test_a_type_that_is_refused_for_one_patient_is_doubted_of_that_one(
     assert arrived.doubted == {"p0": {"Condition"}}
 
 
-async def test_without_stays_nobody_can_be_assessed(search: Searching, server: FakeBulk) -> None:
-    server.faults.always["Encounter"] = Canned(403, outcome("forbidden"))
-    with pytest.raises(BatchError, match=r"Encounter: was given of no patient"):
+@pytest.mark.parametrize(("step", "kind"), [("Encounter", "Encounter"), ("Patient/", "Patient")])
+async def test_without_what_every_stay_needs_nobody_is_assessed(
+    search: Searching, server: FakeBulk, step: str, kind: str
+) -> None:
+    server.faults.always[step] = Canned(403, outcome("forbidden"))
+    with pytest.raises(BatchError, match=rf"{kind}: was given of no patient"):
         await search.arrive(ids=("Patient/p0", "Patient/p1"))
 
 
