@@ -126,7 +126,7 @@ def _rows(file: Path) -> list[tuple[Any, ...]]:
 def ended(run: subprocess.Popen[str]) -> int:
     """How a run came to its end."""
     try:
-        return run.wait(300)
+        return run.wait(600)
     finally:
         end([psutil.Process(run.pid)] if run.poll() is None else [])
 
