@@ -125,13 +125,37 @@ def test_what_cannot_be_is_a_sentence_and_exit_2(
     assert "Traceback" not in answer.output
 
 
-def test_only_an_export_has_an_increment(
+@pytest.mark.parametrize("tail", ["", "/Encounter", "/Encounter?class=IMP"])
+def test_after_an_earlier_search_only_encounters_that_changed_are_asked_for(
+    score: Score,  # noqa: F811
+    tmp_path: Path,
+    north: FakeBulk,  # noqa: F811
+    tail: str,
+) -> None:
+    words = ("--from", f"{north.base}{tail}", "--to", tmp_path / "out.csv", *WHO)
+    assert score(*words, "--run", tmp_path / "first").exit_code == 0
+    for each in north.records["Encounter"]:
+        each["meta"] = {"lastUpdated": "2026-11-19T00:00:00Z"}
+    later = (*words, "--after", tmp_path / "first")
+    answer = score(*later, "--run", tmp_path / "second")
+    assert answer.exit_code == 0, answer.output
+    assert "0 stays: 0 scored" in answer.stdout
+    (late,) = [e for e in north.records["Encounter"] if e["id"] == f"{HERS}-stay-4"]
+    late["meta"]["lastUpdated"] = "2999-01-01T00:00:00Z"
+    answer = score(*later, "--run", tmp_path / "third")
+    assert answer.exit_code == 0, answer.output
+    wanted = "1234567" if tail == "" else "4"  # of a search of one's own the very stays
+    assert sorted(stays(tmp_path / "out.csv")) == sorted(wanted)
+
+
+def test_a_group_that_is_read_by_search_has_no_increment(
     score: Score,  # noqa: F811
     tmp_path: Path,
     north: FakeBulk,  # noqa: F811
 ) -> None:
-    words = ("--from", north.base, "--to", tmp_path / "out.csv", *WHO)
+    north.group = {f"{HERS}-patient-1"}
+    words = ("--from", f"{north.base}/Group/ward-7", "--to", tmp_path / "out.csv", *WHO)
     assert score(*words, "--run", tmp_path / "first").exit_code == 0
     answer = score(*words, "--run", tmp_path / "second", "--after", tmp_path / "first")
     assert answer.exit_code == 2
-    assert "Write _lastUpdated=ge... into Encounter?" in answer.output.replace("\n", " ")
+    assert "goes with an export or a search for encounters" in answer.output.replace("\n", " ")

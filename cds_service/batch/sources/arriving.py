@@ -20,7 +20,13 @@ from cds_service.batch.sources.bulk.increment import arrive_since
 from cds_service.batch.sources.bulk.roster import GROUP, roster
 from cds_service.batch.sources.bulk.sending import Sender
 from cds_service.batch.sources.folders import arrive_from_folder, is_elsewhere
-from cds_service.batch.sources.searching.asking import asked_of, base_of, classes_of, is_export
+from cds_service.batch.sources.searching.asking import (
+    asked_of,
+    base_of,
+    changed_since,
+    classes_of,
+    is_export,
+)
 from cds_service.batch.sources.searching.search import arrive_by_search
 from cds_service.fhir_server import outgoing_client
 from cds_service.settings import Settings
@@ -120,11 +126,9 @@ async def _exported(server: _Server, wanted: Wanted) -> Arrived:
 
 
 async def _searched(server: _Server, wanted: Wanted, profile: Profile) -> Arrived:
-    if wanted.before is not None:
-        raise BatchError(
-            "--after", "goes with an export.", "Write _lastUpdated=ge... into Encounter?..."
-        )
     asked = asked_of(server.source, wanted.choice, classes_of(profile, wanted.role), wanted.ids)
+    if wanted.before and wanted.before.transaction_time:
+        asked = changed_since(asked, wanted.before.transaction_time)
     with OneLine() as shown:
         return await arrive_by_search(
             asked,

@@ -77,7 +77,8 @@ async def group(request: Request) -> Response:
         return JSONResponse(outcome("not-found"), 404)
     member = [{"entity": {"reference": f"Patient/{each}"}} for each in sorted(server.group)]
     gone = {"entity": {"reference": "Patient/left"}, "inactive": True}
-    return JSONResponse({"resourceType": "Group", "member": [*member, gone]})
+    headers = {"date": f"{server.clock():%a, %d %b %Y %H:%M:%S} GMT"}
+    return JSONResponse({"resourceType": "Group", "member": [*member, gone]}, headers=headers)
 
 
 async def status(request: Request) -> Response:

@@ -1,5 +1,6 @@
 """Searches and reads: pages of a searchset, by patient, class, status and dates, as far as it is told to."""
 
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -63,6 +64,11 @@ def _fits(resource: Json, query: dict[str, str], server: FakeBulk) -> bool:
     if "identifier" in query:
         system, _, value = query["identifier"].partition("|")
         return {"system": system, "value": value} in resource.get("identifier", ())
+    changed = resource.get("meta", {}).get("lastUpdated")
+    if changed and "_lastUpdated" in query:
+        since = datetime.fromisoformat(query["_lastUpdated"].removeprefix("ge"))
+        if datetime.fromisoformat(changed) < since:
+            return False
     status, of = query.get("status"), query.get("class")
     right = not status or resource.get("status") in status.split(",")
     return right and (not of or resource.get("class", {}).get("code") in of.split(","))

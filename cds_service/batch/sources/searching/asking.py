@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 import httpx
@@ -66,6 +67,20 @@ def asked_of(
             )
         return Asked(base, stays=source, fixed=True)
     return Asked(base, stays=f"{base}/Encounter?{_worklist(choice, classes)}")
+
+
+def changed_since(asked: Asked, moment: datetime) -> Asked:
+    """Of the encounters that it searches those that changed since, by the server's clock. Raises
+    BatchError where it searches for none."""
+    if asked.stays is None:
+        raise BatchError(
+            "--after",
+            "goes with an export or a search for encounters.",
+            "Run without it: everything of these patients is asked for.",
+        )
+    joint = "&" if httpx.URL(asked.stays).query else "?"
+    since = f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return msgspec.structs.replace(asked, stays=f"{asked.stays}{joint}_lastUpdated=ge{since}")
 
 
 def classes_of(profile: Profile, role: Role) -> tuple[str, ...]:
