@@ -21,6 +21,7 @@ from bench.reporting import Row, report, row
 
 COPIES = 40
 MEMORY_MIB = 512
+ROUNDS = 2
 SPEED_UP = 1.5
 _say = Console(stderr=True).print
 
