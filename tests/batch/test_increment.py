@@ -134,6 +134,23 @@ async def test_a_resource_deleted_and_made_again_is_there(
     assert held(found) == everything(server)
 
 
+async def test_lines_without_an_id_replace_nothing_and_each_counts_for_its_patient(
+    export: Exporting, server: FakeBulk
+) -> None:
+    nameless = [nameless_of(f"p{number}") for number in range(3)]
+    server.records["Observation"] += [each | {"meta": {"lastUpdated": EARLY}} for each in nameless]
+    before = await whole(export)
+    server.records["Observation"] += [each | {"meta": {"lastUpdated": LATE}} for each in nameless]
+    found = await since(export, before)
+    assert found.patients == {"p0", "p1", "p2"}
+    assert held(found) == everything(server)
+
+
+def nameless_of(patient: str) -> dict[str, Any]:
+    """Somebody's, and not to be decoded."""
+    return {"resourceType": "Observation", "id": 7, "subject": {"reference": f"Patient/{patient}"}}
+
+
 async def test_a_type_that_came_with_the_changes_alone_is_not_whole(
     export: Exporting, server: FakeBulk
 ) -> None:

@@ -22,9 +22,9 @@ _TOO_LONG: Final = b'"a line that was too long"'
 def merged(before: Arrived, new: Arrived, folder: Path, progress: Listener) -> Arrived:
     """`new` over `before`, whose files are written anew into `folder`; called again, the same comes
     out. `patients`: who has anything new, replaced or deleted. Raises BatchError."""
-    newer = {reference_of(raw): subject_of_malformed(raw) for raw in _raws(new.files)}
-    deleted = {f"{kind}/{name}" for kind, name in new.deleted} - newer.keys()
-    merging = _Merging(newer.keys() | deleted, deleted)
+    newer, whose = _newer(new.files)
+    deleted = {f"{kind}/{name}" for kind, name in new.deleted} - newer
+    merging = _Merging(newer | deleted, deleted)
     files = []
     for number, file in enumerate(before.files):
         progress.say("Take over what is unchanged", number, len(before.files))
@@ -35,7 +35,7 @@ def merged(before: Arrived, new: Arrived, folder: Path, progress: Listener) -> A
         files=(*files, *new.files),
         types=types,
         partial=before.partial | new.partial | late,
-        patients=frozenset({*newer.values(), *merging.touched} - {""}),
+        patients=frozenset((whose | merging.touched) - {""}),
         gone={patient: frozenset(each) for patient, each in merging.gone.items()},
     )
 
@@ -66,6 +66,16 @@ class _Merging:
         self.touched.add(patient)
         if name in self._deleted:
             self.gone[patient].add(name)
+
+
+def _newer(files: Iterable[Path]) -> tuple[set[str], set[str]]:
+    """References of the resources that replace others, and whose they are. One that has no reference,
+    because it cannot be read or has no id, replaces nothing."""
+    newer, whose = set(), set()
+    for raw in _raws(files):
+        newer.add(reference_of(raw))
+        whose.add(subject_of_malformed(raw))
+    return newer - {""}, whose
 
 
 def _raws(files: Iterable[Path]) -> Iterator[bytes]:
