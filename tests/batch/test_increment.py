@@ -174,6 +174,17 @@ async def test_an_increment_upon_an_increment(export: Exporting, server: FakeBul
     assert (third.patients, held(third)) == ({"p1"}, everything(server))
 
 
+async def test_names_of_files_do_not_grow_with_each_increment(
+    export: Exporting, server: FakeBulk
+) -> None:
+    found, lengths = await whole(export), set()
+    for number in range(3):
+        later = Exporting(server, export.folder / str(number), export.time, export.registered)
+        found = await since(later, found)
+        lengths.add(max(len(each.name) for each in found.files))
+    assert len(lengths) == 1
+
+
 async def test_who_joined_the_group_comes_with_all_of_the_past(
     export: Exporting, server: FakeBulk
 ) -> None:

@@ -4,6 +4,7 @@ The earlier files are written anew without what was replaced or deleted. A resou
 another patient is so taken from the first one.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from cds_service.batch.lines import lines_of
 from cds_service.batch.progress import Listener
 from fhir_mapping.subjects import reference_of, subject_of_malformed
 
+_NUMBER: Final = re.compile(r"^\d{5}-")
 _TOO_LONG: Final = b'"a line that was too long"'
 
 
@@ -28,7 +30,7 @@ def merged(before: Arrived, new: Arrived, folder: Path, progress: Listener) -> A
     files = []
     for number, file in enumerate(before.files):
         progress.say("Take over what is unchanged", number, len(before.files))
-        files.append(merging.rewritten(file, folder / f"{number:05d}-{_plain(file)}"))
+        files.append(merging.rewritten(file, folder / f"{number:05d}-{_own(file)}"))
     types, late = _types(before, new)
     return replace(
         new,
@@ -89,5 +91,6 @@ def _types(before: Arrived, new: Arrived) -> tuple[frozenset[str] | None, frozen
     return before.types | new.types, new.types - before.types
 
 
-def _plain(file: Path) -> str:
-    return file.name.removesuffix(".gz")
+def _own(file: Path) -> str:
+    """Its name without the number that an earlier run gave it: else it grew with each run."""
+    return _NUMBER.sub("", file.name).removesuffix(".gz")
