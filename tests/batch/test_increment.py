@@ -163,6 +163,17 @@ async def test_a_type_that_came_with_the_changes_alone_is_not_whole(
     assert found.partial == {"Condition"}
 
 
+async def test_a_type_whose_changes_may_no_longer_be_read_is_not_whole(
+    export: Exporting, server: FakeBulk
+) -> None:
+    before = await whole(export)
+    server.faults.token_response = {"scope": "system/Patient.rs system/Encounter.rs"}
+    change(server, "Observation", "Observation-1", status="entered-in-error")
+    found = await since(export, before)
+    assert found.types == before.types
+    assert found.partial == {"Condition", "Observation"}
+
+
 async def test_an_increment_upon_an_increment(export: Exporting, server: FakeBulk) -> None:
     first = await whole(export)
     change(server, "Condition", "Condition-1")

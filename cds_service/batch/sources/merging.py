@@ -32,11 +32,12 @@ def merged(before: Arrived, new: Arrived, folder: Path, progress: Listener) -> A
         progress.say("Take over what is unchanged", number, len(before.files))
         files.append(merging.rewritten(file, folder / f"{number:05d}-{_own(file)}"))
     types, late = _types(before, new)
+    partial = before.partial | new.partial | late
     return replace(
         new,
         files=(*files, *new.files),
         types=types,
-        partial=before.partial | new.partial | late,
+        partial=partial if types is None else partial & types,
         patients=frozenset((whose | merging.touched) - {""}),
         gone={patient: frozenset(each) for patient, each in merging.gone.items()},
     )
