@@ -286,8 +286,17 @@ async def test_the_roster_is_read_once(export: Exporting, server: FakeBulk) -> N
 
 @pytest.mark.parametrize(
     "canned",
-    [Canned(403), Canned(200, "<html>"), Canned(200, {"resourceType": "Patient"}), Canned(500)],
-    ids=["forbidden", "html", "no group", "broken"],
+    [
+        Canned(403),
+        Canned(200, "<html>"),
+        Canned(200, {"resourceType": "Patient"}),
+        Canned(500),
+        Canned(200, {"resourceType": "Group", "actual": False}),
+        Canned(
+            200, {"resourceType": "Group", "member": [{"entity": {"reference": "Group/ward-8"}}]}
+        ),
+    ],
+    ids=["forbidden", "html", "no group", "broken", "described", "of groups"],
 )
 async def test_a_group_that_cannot_be_read_has_no_roster(
     export: Exporting, server: FakeBulk, canned: Canned
