@@ -18,7 +18,7 @@ from cds_service.batch.sources.bulk.roster import roster
 from cds_service.batch.sources.bulk.sending import Sender
 from cds_service.fhir_server import outgoing_client
 from tests.batch.bulk_server.faults import Canned
-from tests.batch.bulk_server.state import FakeBulk
+from tests.batch.bulk_server.state import FakeBulk, whose
 from tests.batch.exporting import Exporting
 from tests.batch.test_bulk_resume import KilledError
 
@@ -206,6 +206,38 @@ async def test_who_joined_the_group_comes_with_all_of_the_past(
     assert [each.method for each in server.at("kick-off")] == ["GET", "GET", "POST"]
     assert held(found) == everything(server)
     assert (found.patients, found.roster) == ({"p2"}, {"p0", "p1", "p2"})
+
+
+async def test_who_left_the_group_is_not_taken_over_and_comes_back_with_what_is_there(
+    export: Exporting, server: FakeBulk
+) -> None:
+    server.group = {"p0", "p1"}
+    before = await with_roster(export)
+    server.group = {"p0"}
+    without = await since(export, before, GROUP, await members(export, "without"))
+    assert (without.patients, whose_lines(without)) == (frozenset(), {"p0"})
+    server.records["Condition"] = [e for e in server.records["Condition"] if whose(e) != "p1"]
+    server.group = {"p0", "p1"}
+    later = Exporting(server, export.folder / "later", export.time, export.registered)
+    again = await since(later, without, GROUP, await members(export, "again"))
+    assert (again.patients, whose_lines(again)) == ({"p1"}, {"p0", "p1"})
+    assert '"Condition-1"' not in "".join(held(again))
+
+
+async def test_who_joined_after_the_roster_was_read_waits_for_the_next_run(
+    export: Exporting, server: FakeBulk
+) -> None:
+    server.group = {"p0", "p1"}
+    before = await with_roster(export)
+    read = await members(export, "now")
+    server.group = {"p0", "p1", "p2"}
+    change(server, "Condition", "Condition-1")
+    change(server, "Condition", "Condition-2")
+    assert (await since(export, before, GROUP, read)).patients == {"p1"}
+
+
+def whose_lines(arrived: Arrived) -> set[str]:
+    return {whose(json.loads(each)) for each in held(arrived)}
 
 
 async def test_a_server_that_cannot_be_asked_for_some_is_asked_for_all(

@@ -21,12 +21,20 @@ _NUMBER: Final = re.compile(r"^\d{5}-")
 _TOO_LONG: Final = b'"a line that was too long"'
 
 
-def merged(before: Arrived, new: Arrived, folder: Path, progress: Listener) -> Arrived:
+def merged(
+    before: Arrived,
+    new: Arrived,
+    folder: Path,
+    progress: Listener,
+    *,
+    without: frozenset[str] = frozenset(),
+) -> Arrived:
     """`new` over `before`, whose files are written anew into `folder`; called again, the same comes
-    out. `patients`: who has anything new, replaced or deleted. Raises BatchError."""
+    out. `without`: patients of whom nothing is taken over. `patients`: who has anything new, replaced
+    or deleted. Raises BatchError."""
     newer, whose = _newer(new.files)
     deleted = {f"{kind}/{name}" for kind, name in new.deleted} - newer
-    merging = _Merging(newer | deleted, deleted)
+    merging = _Merging(newer | deleted, deleted, without)
     files = []
     for number, file in enumerate(before.files):
         progress.say("Take over what is unchanged", number, len(before.files))
@@ -44,10 +52,11 @@ def merged(before: Arrived, new: Arrived, folder: Path, progress: Listener) -> A
 
 
 class _Merging:
-    """Leaves out the lines of `dropped` references and notes whose they were."""
+    """Leaves out the lines of `dropped` references and notes whose they were; and all of those
+    `without` whom it goes on."""
 
-    def __init__(self, dropped: set[str], deleted: set[str]) -> None:
-        self._dropped, self._deleted = dropped, deleted
+    def __init__(self, dropped: set[str], deleted: set[str], without: frozenset[str]) -> None:
+        self._dropped, self._deleted, self._without = dropped, deleted, without
         self.touched: set[str] = set()
         self.gone: dict[str, set[str]] = defaultdict(set)
 
@@ -62,7 +71,7 @@ class _Merging:
             name = reference_of(raw)
             if name in self._dropped:
                 self._note(name, subject_of_malformed(raw))
-            else:
+            elif not (self._without and subject_of_malformed(raw) in self._without):
                 yield raw
 
     def _note(self, name: str, patient: str) -> None:
