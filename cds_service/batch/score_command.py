@@ -34,6 +34,7 @@ from cds_service.governance.opening import opened, refusals_said
 from cds_service.services import Offered, offered
 from cds_service.settings import MEBIBYTE, READMISSION, Settings
 from cds_service.tenants import Tenant
+from fhir_mapping.catalogue import CATALOGUE
 
 _DAY = ["%Y-%m-%d"]
 _NOT_WHOLE = 1
@@ -134,7 +135,8 @@ async def _score(
     offer = _service(settings, mine, asked["service"])
     wanted = Wanted(choice, offer.of(mine).rules.role, _listed(asked["ids"]), before)
     arrived = await arrive(source, wanted, mine, settings, folder.received, system_clock)
-    as_of = folder.begin(asked | {"files": print_of(arrived.files)}, now)
+    works_with = {"bundle": offer.of(mine).bundle.digest, "mapping": CATALOGUE.digest}
+    as_of = folder.begin(asked | works_with | {"files": print_of(arrived.files)}, now)
     keep_arrived(arrived, folder)
     job = Job(folder.run_id, mine, offer, as_of, server_of(source, mine))
     async with AsyncExitStack() as held:

@@ -11,6 +11,8 @@ from typer.testing import CliRunner, Result
 from cds_service.cli import app
 from cds_service.dependencies import system_clock
 from cds_service.smart.app_keys import new_app_keys, read_app_keys
+from fhir_mapping.catalogue import CATALOGUE
+from model.bundle import load_bundle
 from tests.batch.bulk_server.state import FakeBulk
 from tests.conftest import ROOT
 from tests.service.stored import KEY
@@ -49,6 +51,20 @@ def test_it_says_what_was_read_scored_and_not_and_where_it_is(score: Score, tmp_
 def test_the_same_command_says_the_same_again(score: Score, tmp_path: Path) -> None:
     words = ("--from", MARGARET, "--to", tmp_path / "out.parquet", "--to", "database")
     assert score(*words).stdout == score(*words).stdout
+
+
+def test_a_run_goes_on_only_with_the_bundle_that_it_began_with(
+    score: Score, tmp_path: Path
+) -> None:
+    words = ("--from", MARGARET, "--to", tmp_path / "out.csv")
+    assert score(*words).exit_code == 0
+    asked = tmp_path / "run" / "run.json"
+    digest = load_bundle(ROOT / "bundles" / "demo", mapping_digest=CATALOGUE.digest).digest
+    assert digest in asked.read_text()
+    asked.write_text(asked.read_text().replace(digest, "another"))
+    answer = score(*words)
+    assert answer.exit_code == 2
+    assert "asked for something else (bundle)" in answer.output.replace("\n", " ")
 
 
 def test_an_export_without_a_patient_is_a_result(score: Score, tmp_path: Path) -> None:
