@@ -23,7 +23,7 @@ from cds_service.batch.scoring import Choice
 from cds_service.batch.sources.arriving import Wanted, arrive, server_of
 from cds_service.batch.sources.searching.asking import read_ids
 from cds_service.batch.summary import summary
-from cds_service.batch.targets.opening import DATABASE, open_target
+from cds_service.batch.targets.opening import DATABASE, check_targets, open_target
 from cds_service.batch.targets.server import written_of
 from cds_service.batch.targets.server_opening import SERVER, check_server
 from cds_service.batch.telling import tell, tell_arrived, tell_deleted
@@ -128,6 +128,7 @@ async def _score(
     works: AbstractContextManager[Engine],
 ) -> bool:
     """Whether every target took everything."""
+    check_targets(targets)
     settings = settings_from({})
     mine = tenant_named(settings, asked["tenant"])
     if SERVER in targets:

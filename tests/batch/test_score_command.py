@@ -98,6 +98,15 @@ def test_what_cannot_be_is_a_sentence_and_exit_2(
     assert "Traceback" not in answer.output
 
 
+def test_a_target_that_is_none_is_said_before_anything_is_received(
+    score: Score, tmp_path: Path, north: FakeBulk
+) -> None:
+    words = ("--from", f"{north.base}/$export", "--tenant", "north")
+    assert score(*words, "--to", tmp_path / "out.xlsx").exit_code == 2
+    assert not north.seen
+    assert score(*words, "--to", tmp_path / "out.csv").exit_code == 0
+
+
 def test_a_target_that_cannot_be_written_is_a_sentence_and_leaves_nothing(
     score: Score, tmp_path: Path
 ) -> None:
