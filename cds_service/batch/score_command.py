@@ -106,8 +106,8 @@ def score_command(
         "memory": memory,
         "engine": engine,
     }
-    choice = Choice(stays, since and since.replace(tzinfo=UTC), until and until.replace(tzinfo=UTC))
     with refusals_said():
+        choice = _choice(stays, since, until)
         now = system_clock()
         folder = RunFolder(run or Path("runs") / f"score-{now:%Y%m%d-%H%M%S}")
         before = None if after is None else earlier_run(after, asked)
@@ -168,6 +168,21 @@ async def _purge(job: Job, arrived: Arrived, settings: Settings, *, stored: bool
         async with opened(settings) as store:
             purged = await purge_deleted(store, job, gone_of(arrived), system_clock())
     tell_deleted(len(arrived.deleted), purged)
+
+
+def _choice(
+    stays: Literal["finished", "open"], since: datetime | None, until: datetime | None
+) -> Choice:
+    """Raises BatchError where nobody could be meant."""
+    if stays == "open" and (since or until):
+        raise BatchError(
+            "--since, --until",
+            "bound the day on which a stay ended; open ones have none.",
+            "Leave them out, or --stays open.",
+        )
+    if since and until and since >= until:
+        raise BatchError("--until", "is not after --since.", "No day lies in between.")
+    return Choice(stays, since and since.replace(tzinfo=UTC), until and until.replace(tzinfo=UTC))
 
 
 def _listed(ids: str | None) -> tuple[str, ...] | None:

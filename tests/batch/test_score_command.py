@@ -19,6 +19,7 @@ from tests.service.stored import KEY
 
 Score = Callable[..., Result]
 MARGARET = ROOT / "examples" / "patients" / "margaret-heart-failure.json"
+HERS = ("--from", MARGARET, "--to", "a.csv")
 
 
 @pytest.fixture
@@ -87,6 +88,9 @@ def test_an_export_without_a_patient_is_a_result(score: Score, tmp_path: Path) -
             ("--from", "https://elsewhere.example/fhir/$export", "--to", "a.csv"),
             "no FHIR server of",
         ),
+        ((*HERS, "--stays", "open", "--since", "2026-11-01"), "open ones have none"),
+        ((*HERS, "--stays", "open", "--until", "2026-11-01"), "open ones have none"),
+        ((*HERS, "--since", "2026-11-02", "--until", "2026-11-02"), "--until: is not after"),
     ],
 )
 def test_what_cannot_be_is_a_sentence_and_exit_2(
