@@ -54,6 +54,15 @@ def test_the_same_command_says_the_same_again(score: Score, tmp_path: Path) -> N
     assert score(*words).stdout == score(*words).stdout
 
 
+@pytest.mark.parametrize("name", ["aside.ndjson", "refused.ndjson"])
+def test_a_target_may_have_the_name_of_a_file_of_the_run(
+    score: Score, tmp_path: Path, name: str
+) -> None:
+    answer = score("--from", MARGARET, "--to", tmp_path / name)
+    assert answer.exit_code == 0, answer.output
+    assert (tmp_path / name).read_text().count("\n") == 7
+
+
 def test_a_run_goes_on_only_with_the_bundle_that_it_began_with(
     score: Score, tmp_path: Path
 ) -> None:
