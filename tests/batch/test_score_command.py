@@ -212,7 +212,7 @@ def deleted_of(server: FakeBulk) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--run", "again"), "--after first: was of another source or tenant"),
+        (("--run", "again"), "--after first: was of another --from"),
         (("--after", "none"), "--after none: has not come to its end"),
     ],
 )
@@ -226,6 +226,18 @@ def test_an_earlier_run_that_is_no_use_is_a_sentence(
     answer = score("--from", other, *to, "--after", tmp_path / "first", "--run", "r", *paths)
     assert answer.exit_code == 2
     assert said in answer.output.replace("\n", " ")
+
+
+def test_an_earlier_run_that_assessed_other_stays_is_a_sentence(
+    score: Score, tmp_path: Path, north: FakeBulk
+) -> None:
+    """Of what did not change since nothing would be said."""
+    words = ("--from", f"{north.base}/$export", "--to", tmp_path / "o.csv", "--tenant", "north")
+    assert score(*words, "--run", tmp_path / "first").exit_code == 0
+    later = ("--stays", "open", "--after", tmp_path / "first", "--run", tmp_path / "second")
+    answer = score(*words, *later)
+    assert answer.exit_code == 2
+    assert "--after first: was of another --stays" in answer.output.replace("\n", " ")
 
 
 def test_the_site_check_takes_a_server_too(north: FakeBulk, tmp_path: Path) -> None:
