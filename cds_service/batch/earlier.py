@@ -13,7 +13,7 @@ from cds_service.batch.errors import BatchError
 from cds_service.batch.run_folder import RunFolder
 
 _KEPT: Final = "arrived.json"
-_SAME: Final = ("from", "tenant")
+_SAME: Final = ("from", "tenant", "service", "stays")
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -37,13 +37,15 @@ def keep_arrived(arrived: Arrived, folder: RunFolder) -> None:
 
 
 def earlier_run(path: Path, options: Mapping[str, str | int | None]) -> Arrived:
-    """What a finished run of the same source and tenant received. Raises BatchError."""
+    """What a finished run of the same source and tenant received, that assessed the like: of what
+    did not change nothing is said again. Raises BatchError."""
     folder = RunFolder(path)
     if not folder.is_finished:
         raise _refused(folder, "has not come to its end.", "Finish it, or name another.")
     before = folder.options()
-    if any(before.get(name) != options.get(name) for name in _SAME):
-        raise _refused(folder, "was of another source or tenant.", "Name one of the same.")
+    other = next((name for name in _SAME if before.get(name) != options.get(name)), None)
+    if other is not None:
+        raise _refused(folder, f"was of another --{other}.", "Name one of the same.")
     try:
         kept = msgspec.json.decode((path / _KEPT).read_bytes(), type=_Kept)
     except (OSError, msgspec.MsgspecError):

@@ -23,7 +23,7 @@ from cds_service.batch.scoring import Choice
 from cds_service.batch.sources.arriving import Wanted, arrive, server_of
 from cds_service.batch.sources.searching.asking import read_ids
 from cds_service.batch.summary import summary
-from cds_service.batch.targets.opening import DATABASE, open_target
+from cds_service.batch.targets.opening import DATABASE, check_targets, open_target
 from cds_service.batch.targets.server import written_of
 from cds_service.batch.targets.server_opening import SERVER, check_server
 from cds_service.batch.telling import tell, tell_arrived, tell_deleted
@@ -34,6 +34,7 @@ from cds_service.governance.opening import opened, refusals_said
 from cds_service.services import Offered, offered
 from cds_service.settings import MEBIBYTE, READMISSION, Settings
 from cds_service.tenants import Tenant
+from fhir_mapping.catalogue import CATALOGUE
 
 _DAY = ["%Y-%m-%d"]
 _NOT_WHOLE = 1
@@ -105,8 +106,8 @@ def score_command(
         "memory": memory,
         "engine": engine,
     }
-    choice = Choice(stays, since and since.replace(tzinfo=UTC), until and until.replace(tzinfo=UTC))
     with refusals_said():
+        choice = _choice(stays, since, until)
         now = system_clock()
         folder = RunFolder(run or Path("runs") / f"score-{now:%Y%m%d-%H%M%S}")
         before = None if after is None else earlier_run(after, asked)
@@ -127,6 +128,7 @@ async def _score(
     works: AbstractContextManager[Engine],
 ) -> bool:
     """Whether every target took everything."""
+    check_targets(targets)
     settings = settings_from({})
     mine = tenant_named(settings, asked["tenant"])
     if SERVER in targets:
@@ -134,7 +136,8 @@ async def _score(
     offer = _service(settings, mine, asked["service"])
     wanted = Wanted(choice, offer.of(mine).rules.role, _listed(asked["ids"]), before)
     arrived = await arrive(source, wanted, mine, settings, folder.received, system_clock)
-    as_of = folder.begin(asked | {"files": print_of(arrived.files)}, now)
+    works_with = {"bundle": offer.of(mine).bundle.digest, "mapping": CATALOGUE.digest}
+    as_of = folder.begin(asked | works_with | {"files": print_of(arrived.files)}, now)
     keep_arrived(arrived, folder)
     job = Job(folder.run_id, mine, offer, as_of, server_of(source, mine))
     async with AsyncExitStack() as held:
@@ -165,6 +168,21 @@ async def _purge(job: Job, arrived: Arrived, settings: Settings, *, stored: bool
         async with opened(settings) as store:
             purged = await purge_deleted(store, job, gone_of(arrived), system_clock())
     tell_deleted(len(arrived.deleted), purged)
+
+
+def _choice(
+    stays: Literal["finished", "open"], since: datetime | None, until: datetime | None
+) -> Choice:
+    """Raises BatchError where nobody could be meant."""
+    if stays == "open" and (since or until):
+        raise BatchError(
+            "--since, --until",
+            "bound the day on which a stay ended; open ones have none.",
+            "Leave them out, or --stays open.",
+        )
+    if since and until and since >= until:
+        raise BatchError("--until", "is not after --since.", "No day lies in between.")
+    return Choice(stays, since and since.replace(tzinfo=UTC), until and until.replace(tzinfo=UTC))
 
 
 def _listed(ids: str | None) -> tuple[str, ...] | None:

@@ -99,7 +99,7 @@ def test_a_disk_without_room_for_any_one_file(score: Score, tmp_path: Path) -> N
     folder, heard = tmp_path / "work", ""
     assert score(folder, FILES).exit_code == 0
     reference = outputs(folder)
-    for kept in ((), ("run.json", "sorted"), ("run.json", "sorted", "rows", "out.ndjson")):
+    for kept in ((), ("run.json", "sorted"), ("run.json", "sorted", "rows", "parts")):
         for size in sizes(folder, but=kept):
             clear(folder, but=kept)
             with no_file_beyond(size * 9 // 10):

@@ -18,7 +18,7 @@ from cds_service.batch.sources.bulk.roster import roster
 from cds_service.batch.sources.bulk.sending import Sender
 from cds_service.fhir_server import outgoing_client
 from tests.batch.bulk_server.faults import Canned
-from tests.batch.bulk_server.state import FakeBulk
+from tests.batch.bulk_server.state import FakeBulk, whose
 from tests.batch.exporting import Exporting
 from tests.batch.test_bulk_resume import KilledError
 
@@ -134,6 +134,23 @@ async def test_a_resource_deleted_and_made_again_is_there(
     assert held(found) == everything(server)
 
 
+async def test_lines_without_an_id_replace_nothing_and_each_counts_for_its_patient(
+    export: Exporting, server: FakeBulk
+) -> None:
+    nameless = [nameless_of(f"p{number}") for number in range(3)]
+    server.records["Observation"] += [each | {"meta": {"lastUpdated": EARLY}} for each in nameless]
+    before = await whole(export)
+    server.records["Observation"] += [each | {"meta": {"lastUpdated": LATE}} for each in nameless]
+    found = await since(export, before)
+    assert found.patients == {"p0", "p1", "p2"}
+    assert held(found) == everything(server)
+
+
+def nameless_of(patient: str) -> dict[str, Any]:
+    """Somebody's, and not to be decoded."""
+    return {"resourceType": "Observation", "id": 7, "subject": {"reference": f"Patient/{patient}"}}
+
+
 async def test_a_type_that_came_with_the_changes_alone_is_not_whole(
     export: Exporting, server: FakeBulk
 ) -> None:
@@ -144,6 +161,17 @@ async def test_a_type_that_came_with_the_changes_alone_is_not_whole(
     found = await since(export, before)
     assert found.types == {"Condition", "Encounter", "Observation", "Patient"}
     assert found.partial == {"Condition"}
+
+
+async def test_a_type_whose_changes_may_no_longer_be_read_is_not_whole(
+    export: Exporting, server: FakeBulk
+) -> None:
+    before = await whole(export)
+    server.faults.token_response = {"scope": "system/Patient.rs system/Encounter.rs"}
+    change(server, "Observation", "Observation-1", status="entered-in-error")
+    found = await since(export, before)
+    assert found.types == before.types
+    assert found.partial == {"Condition", "Observation"}
 
 
 async def test_an_increment_upon_an_increment(export: Exporting, server: FakeBulk) -> None:
@@ -157,6 +185,17 @@ async def test_an_increment_upon_an_increment(export: Exporting, server: FakeBul
     assert (third.patients, held(third)) == ({"p1"}, everything(server))
 
 
+async def test_names_of_files_do_not_grow_with_each_increment(
+    export: Exporting, server: FakeBulk
+) -> None:
+    found, lengths = await whole(export), set()
+    for number in range(3):
+        later = Exporting(server, export.folder / str(number), export.time, export.registered)
+        found = await since(later, found)
+        lengths.add(max(len(each.name) for each in found.files))
+    assert len(lengths) == 1
+
+
 async def test_who_joined_the_group_comes_with_all_of_the_past(
     export: Exporting, server: FakeBulk
 ) -> None:
@@ -167,6 +206,38 @@ async def test_who_joined_the_group_comes_with_all_of_the_past(
     assert [each.method for each in server.at("kick-off")] == ["GET", "GET", "POST"]
     assert held(found) == everything(server)
     assert (found.patients, found.roster) == ({"p2"}, {"p0", "p1", "p2"})
+
+
+async def test_who_left_the_group_is_not_taken_over_and_comes_back_with_what_is_there(
+    export: Exporting, server: FakeBulk
+) -> None:
+    server.group = {"p0", "p1"}
+    before = await with_roster(export)
+    server.group = {"p0"}
+    without = await since(export, before, GROUP, await members(export, "without"))
+    assert (without.patients, whose_lines(without)) == (frozenset(), {"p0"})
+    server.records["Condition"] = [e for e in server.records["Condition"] if whose(e) != "p1"]
+    server.group = {"p0", "p1"}
+    later = Exporting(server, export.folder / "later", export.time, export.registered)
+    again = await since(later, without, GROUP, await members(export, "again"))
+    assert (again.patients, whose_lines(again)) == ({"p1"}, {"p0", "p1"})
+    assert '"Condition-1"' not in "".join(held(again))
+
+
+async def test_who_joined_after_the_roster_was_read_waits_for_the_next_run(
+    export: Exporting, server: FakeBulk
+) -> None:
+    server.group = {"p0", "p1"}
+    before = await with_roster(export)
+    read = await members(export, "now")
+    server.group = {"p0", "p1", "p2"}
+    change(server, "Condition", "Condition-1")
+    change(server, "Condition", "Condition-2")
+    assert (await since(export, before, GROUP, read)).patients == {"p1"}
+
+
+def whose_lines(arrived: Arrived) -> set[str]:
+    return {whose(json.loads(each)) for each in held(arrived)}
 
 
 async def test_a_server_that_cannot_be_asked_for_some_is_asked_for_all(
@@ -247,8 +318,17 @@ async def test_the_roster_is_read_once(export: Exporting, server: FakeBulk) -> N
 
 @pytest.mark.parametrize(
     "canned",
-    [Canned(403), Canned(200, "<html>"), Canned(200, {"resourceType": "Patient"}), Canned(500)],
-    ids=["forbidden", "html", "no group", "broken"],
+    [
+        Canned(403),
+        Canned(200, "<html>"),
+        Canned(200, {"resourceType": "Patient"}),
+        Canned(500),
+        Canned(200, {"resourceType": "Group", "actual": False}),
+        Canned(
+            200, {"resourceType": "Group", "member": [{"entity": {"reference": "Group/ward-8"}}]}
+        ),
+    ],
+    ids=["forbidden", "html", "no group", "broken", "described", "of groups"],
 )
 async def test_a_group_that_cannot_be_read_has_no_roster(
     export: Exporting, server: FakeBulk, canned: Canned

@@ -11,12 +11,15 @@ from typer.testing import CliRunner, Result
 from cds_service.cli import app
 from cds_service.dependencies import system_clock
 from cds_service.smart.app_keys import new_app_keys, read_app_keys
+from fhir_mapping.catalogue import CATALOGUE
+from model.bundle import load_bundle
 from tests.batch.bulk_server.state import FakeBulk
 from tests.conftest import ROOT
 from tests.service.stored import KEY
 
 Score = Callable[..., Result]
 MARGARET = ROOT / "examples" / "patients" / "margaret-heart-failure.json"
+HERS = ("--from", MARGARET, "--to", "a.csv")
 
 
 @pytest.fixture
@@ -51,6 +54,29 @@ def test_the_same_command_says_the_same_again(score: Score, tmp_path: Path) -> N
     assert score(*words).stdout == score(*words).stdout
 
 
+@pytest.mark.parametrize("name", ["aside.ndjson", "refused.ndjson"])
+def test_a_target_may_have_the_name_of_a_file_of_the_run(
+    score: Score, tmp_path: Path, name: str
+) -> None:
+    answer = score("--from", MARGARET, "--to", tmp_path / name)
+    assert answer.exit_code == 0, answer.output
+    assert (tmp_path / name).read_text().count("\n") == 7
+
+
+def test_a_run_goes_on_only_with_the_bundle_that_it_began_with(
+    score: Score, tmp_path: Path
+) -> None:
+    words = ("--from", MARGARET, "--to", tmp_path / "out.csv")
+    assert score(*words).exit_code == 0
+    asked = tmp_path / "run" / "run.json"
+    digest = load_bundle(ROOT / "bundles" / "demo", mapping_digest=CATALOGUE.digest).digest
+    assert digest in asked.read_text()
+    asked.write_text(asked.read_text().replace(digest, "another"))
+    answer = score(*words)
+    assert answer.exit_code == 2
+    assert "asked for something else (bundle)" in answer.output.replace("\n", " ")
+
+
 def test_an_export_without_a_patient_is_a_result(score: Score, tmp_path: Path) -> None:
     (tmp_path / "none.ndjson").write_text('{"resourceType": "Location", "id": "l"}\n')
     out = tmp_path / "out.csv"
@@ -71,6 +97,9 @@ def test_an_export_without_a_patient_is_a_result(score: Score, tmp_path: Path) -
             ("--from", "https://elsewhere.example/fhir/$export", "--to", "a.csv"),
             "no FHIR server of",
         ),
+        ((*HERS, "--stays", "open", "--since", "2026-11-01"), "open ones have none"),
+        ((*HERS, "--stays", "open", "--until", "2026-11-01"), "open ones have none"),
+        ((*HERS, "--since", "2026-11-02", "--until", "2026-11-02"), "--until: is not after"),
     ],
 )
 def test_what_cannot_be_is_a_sentence_and_exit_2(
@@ -80,6 +109,15 @@ def test_what_cannot_be_is_a_sentence_and_exit_2(
     assert answer.exit_code == 2
     assert said in answer.output.replace("\n", " ")
     assert "Traceback" not in answer.output
+
+
+def test_a_target_that_is_none_is_said_before_anything_is_received(
+    score: Score, tmp_path: Path, north: FakeBulk
+) -> None:
+    words = ("--from", f"{north.base}/$export", "--tenant", "north")
+    assert score(*words, "--to", tmp_path / "out.xlsx").exit_code == 2
+    assert not north.seen
+    assert score(*words, "--to", tmp_path / "out.csv").exit_code == 0
 
 
 def test_a_target_that_cannot_be_written_is_a_sentence_and_leaves_nothing(
@@ -174,7 +212,7 @@ def deleted_of(server: FakeBulk) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--run", "again"), "--after first: was of another source or tenant"),
+        (("--run", "again"), "--after first: was of another --from"),
         (("--after", "none"), "--after none: has not come to its end"),
     ],
 )
@@ -188,6 +226,18 @@ def test_an_earlier_run_that_is_no_use_is_a_sentence(
     answer = score("--from", other, *to, "--after", tmp_path / "first", "--run", "r", *paths)
     assert answer.exit_code == 2
     assert said in answer.output.replace("\n", " ")
+
+
+def test_an_earlier_run_that_assessed_other_stays_is_a_sentence(
+    score: Score, tmp_path: Path, north: FakeBulk
+) -> None:
+    """Of what did not change since nothing would be said."""
+    words = ("--from", f"{north.base}/$export", "--to", tmp_path / "o.csv", "--tenant", "north")
+    assert score(*words, "--run", tmp_path / "first").exit_code == 0
+    later = ("--stays", "open", "--after", tmp_path / "first", "--run", tmp_path / "second")
+    answer = score(*words, *later)
+    assert answer.exit_code == 2
+    assert "--after first: was of another --stays" in answer.output.replace("\n", " ")
 
 
 def test_the_site_check_takes_a_server_too(north: FakeBulk, tmp_path: Path) -> None:

@@ -39,6 +39,9 @@ def of(*numbers: int) -> set[str]:
     return kept | wards | {f"Observation/o{n}-{each}" for n in numbers for each in range(5)}
 
 
+FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
+
+
 @pytest.fixture
 def search(server: FakeBulk, time: Time, tmp_path: Path) -> Searching:
     server.records = stays()
@@ -55,13 +58,19 @@ async def test_a_base_alone_is_the_worklist(search: Searching, server: FakeBulk)
     assert asked["status"] == "arrived,in-progress,onleave,triaged"
 
 
-async def test_finished_stays_are_asked_for_by_day(search: Searching, server: FakeBulk) -> None:
-    since, until = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 20, tzinfo=UTC)
+@pytest.mark.parametrize(
+    ("until", "asked_until"),
+    [(datetime(2026, 11, 20, tzinfo=UTC), "2026-11-21"), (FOREVER, "9999-12-31")],
+)
+async def test_finished_stays_are_asked_for_by_day_wherever_the_servers_midnight_is(
+    search: Searching, server: FakeBulk, until: datetime, asked_until: str
+) -> None:
+    since = datetime(2026, 11, 1, tzinfo=UTC)
     await search.arrive(choice=Choice(since=since, until=until))
     asked = server.seen[2]
     assert asked.step == "Encounter"
     assert asked.query["status"] == "finished"
-    assert "date=ge2026-11-01&date=lt2026-11-20" in asked.raw_query
+    assert f"date=ge2026-10-31&date=lt{asked_until}" in asked.raw_query
 
 
 async def test_a_search_of_the_users_own_fixes_the_stays(

@@ -1,5 +1,6 @@
 """From what a user names as a target to the target."""
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,18 @@ from cds_service.storage.store import Store
 from cds_service.storage.vault import Vault
 
 DATABASE: Final = "database"
+_TABLES: Final = (".csv", ".parquet")
+_RESOURCES: Final = ".ndjson"
+
+
+def check_targets(names: Sequence[str]) -> None:
+    """Before anything is asked of a source, and the run bound to them. Raises StartRefusedError."""
+    for name in names:
+        if name not in (DATABASE, SERVER) and Path(name).suffix not in (*_TABLES, _RESOURCES):
+            raise StartRefusedError(
+                f"--to {name}: ends in none of .csv, .parquet, .ndjson, and is neither database nor"
+                " fhir."
+            )
 
 
 async def open_target(
@@ -33,20 +46,17 @@ async def open_target(
     held: AsyncExitStack,
     progress: Listener,
 ) -> Target:
-    """The target; what it holds open is closed with `held`. Raises BatchError or StartRefusedError."""
+    """The target (`check_targets`); what it holds open is closed with `held`. Raises BatchError or
+    StartRefusedError."""
     if name == DATABASE:
         return DatabaseTarget(await _store(settings, held), job.assessor.scorer, folder)
     if name == SERVER:
         store = partial(_store, settings, held)
         return await open_server(folder, job, settings, held, progress, store)
     file = Path(name)
-    if file.suffix in (".csv", ".parquet"):
+    if file.suffix in _TABLES:
         return TableTarget(file, folder)
-    if file.suffix == ".ndjson":
-        return RiskAssessmentTarget(file, folder, job)
-    raise StartRefusedError(
-        f"--to {name}: ends in none of .csv, .parquet, .ndjson, and is neither database nor fhir."
-    )
+    return RiskAssessmentTarget(file, folder, job)
 
 
 async def _store(settings: Settings, held: AsyncExitStack) -> Store:

@@ -37,7 +37,7 @@ class RiskAssessmentTarget:
                     shutil.copyfileobj(part, written)
 
     def _part(self, shard: int) -> Path:
-        return self._folder.path / self.name / f"{shard:04d}.ndjson"
+        return self._folder.path / "parts" / self.name / f"{shard:04d}.ndjson"
 
     def _lines(self, results: Sequence[Result]) -> Iterator[bytes]:
         base = f"{self._job.fhir_server}/" if self._job.fhir_server else ""

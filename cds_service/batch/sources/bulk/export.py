@@ -109,8 +109,9 @@ class _Export:
         types, narrowed = set(asked.types), frozenset[str]()
         if self._tokens is not None:
             readable = await self._tokens.readable()
-            narrowed = readable.narrowed & types
-            types &= readable.whole | narrowed
+            # of what changed in a type that is not asked for, nobody says anything
+            narrowed = types - readable.whole if asked.since else readable.narrowed & types
+            types &= readable.whole | readable.narrowed
         if not types:
             raise BatchError(
                 plain(asked.address),

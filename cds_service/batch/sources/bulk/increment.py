@@ -37,8 +37,14 @@ async def arrive_since(
     new = await exporting(folder=folder / "changes", since=before.transaction_time)
     if joined := roster - before.roster:
         new = _together(new, await _whole(exporting, joined, folder))
-    found = merged(before, new, folder / "unchanged", progress)
-    return replace(found, roster=roster)
+    moved = before.roster ^ roster  # who left may come back, and no deletion be told meanwhile
+    found = merged(before, new, folder / "unchanged", progress, without=moved)
+    return replace(found, roster=roster, patients=_members(found.patients, roster))
+
+
+def _members(changed: frozenset[str] | None, roster: frozenset[str]) -> frozenset[str] | None:
+    """Without those who joined after the roster was read: of them the changes alone are here."""
+    return changed & roster if changed and roster else changed
 
 
 async def _whole(exporting: Exporting, patients: frozenset[str], folder: Path) -> Arrived:

@@ -40,8 +40,8 @@ class Group(msgspec.Struct, tag_field="resourceType", tag="Group"):
 
 async def roster(address: str, sender: Sender, folder: Path) -> frozenset[str] | None:
     """Ids of the patients in the Group of `.../Group/ID/$export`, of another export nobody; read once,
-    then from `folder`. None where the server does not let it be read. Raises BatchError where it
-    cannot be kept."""
+    then from `folder`. None where the server does not let it be read, or the Group does not list
+    them all. Raises BatchError where it cannot be kept."""
     group = _group_of(address)
     if group is None:
         return frozenset()
@@ -64,5 +64,12 @@ async def _members(group: str, sender: Sender) -> frozenset[str] | None:
         read = msgspec.json.decode(answer.body, type=Group)
     except (BatchError, httpx.HTTPError, msgspec.MsgspecError, UnicodeError):
         return None
-    named = map(patient_of, read.active())
-    return frozenset(each for each in named if each) if answer.status == 200 else None
+    members = tuple(read.active())
+    if answer.status != 200 or not read.actual or any(map(_is_group, members)):
+        return None
+    return frozenset(each for each in map(patient_of, members) if each)
+
+
+def _is_group(reference: str) -> bool:
+    """Whoever is in that one is not listed here."""
+    return f"/{reference}".rpartition("/")[0].endswith(f"/{GROUP}")

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import httpx
@@ -120,14 +121,21 @@ def _parts(source: str) -> tuple[str, str | None, str | None]:
 
 
 def _worklist(choice: Choice, classes: Sequence[str]) -> str:
-    """A period that overlaps the span is asked for, as `date` means it: the choice is exact later."""
+    """A period that overlaps the span, as `date` means it, or a day beside it: whose midnight a server
+    takes is not known. The choice is exact later."""
     statuses = sorted(OPEN_STATUS) if choice.which == "open" else ["finished"]
     asked = [("class", ",".join(classes))] if classes else []
     asked.append(("status", ",".join(statuses)))
     if choice.which == "finished":
-        bounds = (("ge", choice.since), ("lt", choice.until))
-        asked += [("date", f"{prefix}{at:%Y-%m-%d}") for prefix, at in bounds if at]
+        bounds = (("ge", choice.since, -1), ("lt", choice.until, 1))
+        asked += [("date", f"{prefix}{_beside(at, days)}") for prefix, at, days in bounds if at]
     return "&".join(f"{name}={value}" for name, value in [*asked, ("_count", str(COUNT))])
+
+
+def _beside(at: datetime, days: int) -> str:
+    with suppress(OverflowError):  # the last day that there is, meant as no end
+        at += timedelta(days=days)
+    return at.date().isoformat()
 
 
 _FORMS: Final = (
