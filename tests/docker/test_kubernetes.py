@@ -1,7 +1,6 @@
 """The manifests: every file listed, every name met, nothing that the service does not know."""
 
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -262,23 +261,20 @@ def test_the_service_is_started_by_a_command_of_ours() -> None:
     assert parsed(app, SERVE["args"])["dev"] is None
 
 
-def batch_words() -> list[str]:
-    [script] = BATCH["args"]
-    return shlex.split(script)
-
-
 def test_the_batch_is_a_command_of_ours_and_takes_its_own_run_up_again() -> None:
-    assert batch_words()[:3] == ["exec", "readmit", "score"]
-    told = parsed(app, batch_words()[2:])
-    assert told["run"] == Path("/var/lib/readmit/$(date +%F)")
+    told = parsed(app, BATCH["args"])
     assert (told["stays"], told["targets"]) == ("open", ["database"])
     assert CRONJOB["spec"]["concurrencyPolicy"] == "Forbid"
     assert CRONJOB["spec"]["jobTemplate"]["spec"]["backoffLimit"] > 0
+    [run] = [each["valueFrom"]["fieldRef"] for each in BATCH["env"] if each["name"] == "RUN"]
+    assert told["run"].name == "$(RUN)"
+    assert run == {"fieldPath": "metadata.labels['batch.kubernetes.io/job-name']"}
 
 
 def test_the_batch_names_what_its_config_map_has() -> None:
-    [script] = BATCH["args"]
-    assert set(re.findall(r"\$(BATCH_\w+)", script)) == set(merged("readmit-batch"))
+    assert set(re.findall(r"\$\((BATCH_\w+)\)", " ".join(BATCH["args"]))) == set(
+        merged("readmit-batch")
+    )
     tenants = load_tenants(EXAMPLE / "tenants.toml")
     assert merged("readmit-batch")["BATCH_TENANT"] in {
         each.name for each in tenants if each.backend
@@ -287,12 +283,13 @@ def test_the_batch_names_what_its_config_map_has() -> None:
 
 def test_the_batch_has_room_for_what_it_is_told_to_take() -> None:
     limit = int(BATCH["resources"]["limits"]["memory"].removesuffix("Gi")) * 1024
-    assert limit > parsed(app, batch_words()[2:])["memory"]
+    assert limit > parsed(app, BATCH["args"])["memory"]
 
 
 def test_runs_lie_on_the_volume_and_old_ones_are_forgotten() -> None:
     [forget] = PODS["batch"]["spec"]["initContainers"]
-    place = parsed(app, batch_words()[2:])["run"].parent
+    place = parsed(app, BATCH["args"])["run"].parent
     assert forget["command"][:2] == ["find", str(place)]
+    assert forget["command"][-1] == f"{CRONJOB['metadata']['name']}-*"
     for container in (forget, BATCH):
         assert str(place) in {each["mountPath"] for each in container["volumeMounts"]}
