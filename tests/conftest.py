@@ -89,10 +89,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 case.add_marker(pytest.mark.unsampled)
 
 
+def pytest_configure() -> None:
+    """Imports leave next to no garbage, and looking for it among them takes a fifth of their time."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """What the imports left stays for good: collecting garbage need not look through it again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:
