@@ -110,7 +110,8 @@ class _Export:
         if self._tokens is not None:
             readable = await self._tokens.readable()
             # of what changed in a type that is not asked for, nobody says anything
-            narrowed = types - readable.whole if asked.since else readable.narrowed & types
+            doubted = types - readable.whole if asked.since else readable.narrowed & types
+            narrowed = frozenset(doubted)
             types &= readable.whole | readable.narrowed
         if not types:
             raise BatchError(
