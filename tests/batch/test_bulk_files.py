@@ -163,18 +163,30 @@ async def test_files_that_are_gone_are_exported_anew(export: Exporting, server: 
     assert len(list(export.folder.glob("output-*"))) == 4
 
 
+async def test_a_gzip_that_is_cut_is_fetched_again(export: Exporting, server: FakeBulk) -> None:
+    content = gzip.compress(b'{"resourceType": "Patient"}\n' * 999)
+    server.faults.instead["file"] = [Canned(200, content[: len(content) // 2])]
+    server.faults.gzip_files = True
+    arrived = await export.arrive()
+    assert resources(arrived.files) == everything(server)
+
+
+@pytest.mark.parametrize("gzip_files", [False, True])
 async def test_a_file_with_fewer_lines_than_counted_is_fetched_again(
-    export: Exporting, server: FakeBulk
+    export: Exporting, server: FakeBulk, gzip_files: bool
 ) -> None:
+    server.faults.gzip_files = gzip_files
     server.faults.lines_lost = 1
     arrived = await export.arrive()
     assert resources(arrived.files) == everything(server)
     assert arrived.partial == frozenset()
 
 
+@pytest.mark.parametrize("gzip_files", [False, True])
 async def test_a_file_that_always_has_fewer_lines_makes_its_type_partial(
-    export: Exporting, server: FakeBulk
+    export: Exporting, server: FakeBulk, gzip_files: bool
 ) -> None:
+    server.faults.gzip_files = gzip_files
     server.faults.manifest = lambda stated: (
         stated
         | {

@@ -32,7 +32,7 @@ async def noted(request: Request, step: Step) -> tuple[FakeBulk, Response | None
 
 
 def answer(canned: Canned) -> Response:
-    body = canned.body if isinstance(canned.body, str) else json.dumps(canned.body)
+    body = canned.body if isinstance(canned.body, str | bytes) else json.dumps(canned.body)
     return Response(body, canned.status, headers=dict(canned.headers))
 
 

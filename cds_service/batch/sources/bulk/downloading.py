@@ -6,7 +6,9 @@ fetched again from its start.
 """
 
 import asyncio
+import gzip
 import os
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -23,6 +25,7 @@ from cds_service.batch.sources.bulk.state import State, Store, disk_error
 
 TRIES: Final = 6
 _ACCEPT: Final = {"accept": "application/fhir+ndjson, application/ndjson;q=0.9, */*;q=0.1"}
+_CHUNK: Final = 2**20
 _GZIP: Final = b"\x1f\x8b"
 _GONE: Final = frozenset((403, 404, 410))
 """Addresses with a signature answer 403 once they have expired."""
@@ -77,7 +80,7 @@ class Receiving:
         for attempt in range(TRIES):
             try:
                 suffix, lines = await self._streamed(remote, draft)
-                short = suffix == ".ndjson" and remote.count is not None and lines < remote.count
+                short = remote.count is not None and lines < remote.count
                 if short and attempt + 1 == TRIES:
                     self._on_short(number)
                 if not short or attempt + 1 == TRIES:
@@ -122,7 +125,22 @@ class Receiving:
                 os.fsync(file.fileno())
         except OSError as wrong:
             raise disk_error(draft.parent, wrong) from None
-        return (".ndjson.gz" if head == _GZIP else ".ndjson"), lines + (last != b"\n")
+        if head == _GZIP:
+            return ".ndjson.gz", await asyncio.to_thread(_lines_unpacked, draft)
+        return ".ndjson", lines + (last != b"\n")
+
+
+def _lines_unpacked(draft: Path) -> int:
+    """The lines of a file that is gzip; it is read to its end."""
+    lines, last = 0, b"\n"
+    try:
+        with gzip.open(draft, "rb") as file:
+            while chunk := file.read(_CHUNK):
+                lines += chunk.count(b"\n")
+                last = chunk[-1:]
+    except (OSError, EOFError, zlib.error):
+        raise _BrokenError("a gzip that does not come to its end") from None
+    return lines + (last != b"\n")
 
 
 async def _refuse(answer: httpx.Response, remote: RemoteFile) -> None:
