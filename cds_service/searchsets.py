@@ -10,6 +10,8 @@ import msgspec
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 _GRAVE = frozenset(("fatal", "error"))
+LACKING = frozenset(("incomplete", "suppressed", "forbidden", "security", "too-costly", "timeout"))
+"""Issue codes that speak of missing data, however mildly the server puts it."""
 
 
 class _Search(msgspec.Struct, gc=False):
@@ -34,6 +36,7 @@ class _Bundle(msgspec.Struct, gc=False):
 
 class _Problem(msgspec.Struct, gc=False):
     severity: str | None = None
+    code: str | None = None
 
 
 class _Outcome(msgspec.Struct, gc=False):
@@ -125,4 +128,4 @@ def _grave(raw: msgspec.Raw) -> bool:
         outcome = _outcome.decode(raw)
     except _UNREADABLE:
         return True
-    return any(each.severity in _GRAVE for each in outcome.issue or ())
+    return any(each.severity in _GRAVE or each.code in LACKING for each in outcome.issue or ())

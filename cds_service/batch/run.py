@@ -14,6 +14,7 @@ from typing import Final
 from cds_service.batch.arrived import Arrived
 from cds_service.batch.drafts import drafted
 from cds_service.batch.engine import Engine, Work
+from cds_service.batch.errors import BatchError
 from cds_service.batch.job import Job
 from cds_service.batch.progress import Listener
 from cds_service.batch.run_folder import RunFolder
@@ -65,9 +66,17 @@ async def score_arrived(
 
 
 def shards_of(files: Sequence[Path], memory: int, most: int) -> int:
-    """So many that the lines of one take no more than their share of the memory; `most` at most."""
+    """So many that the lines of one take no more than their share of the memory. Raises BatchError
+    where that would be more than `most`."""
     size = sum(each.stat().st_size * (_UNPACKED if each.suffix == ".gz" else 1) for each in files)
-    return min(most, max(1, ceil(size / (memory / _SHARE))))
+    shards = max(1, ceil(size / (memory / _SHARE)))
+    if shards > most:
+        raise BatchError(
+            "--memory",
+            f"is too little for this source: {shards // most + 1} times as much is needed.",
+            "Give more, or take --engine spark.",
+        )
+    return shards
 
 
 def print_of(files: Sequence[Path]) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from cds_service.assessment import Scored, assess
 from cds_service.batch.arrived import Arrived
+from cds_service.batch.errors import BatchError
 from cds_service.batch.extract_command import extract_export
 from cds_service.batch.job import Job
 from cds_service.batch.one_machine import OneMachine
@@ -85,6 +86,8 @@ async def test_however_many_shards_the_results_are_the_same(
     arrived: Arrived, job: Job, tmp_path: Path
 ) -> None:
     assert shards_of(arrived.files, MEMORY, OneMachine.most_shards) > 3
+    with pytest.raises(BatchError, match="--memory: is too little for this source: 2 times"):
+        shards_of(arrived.files, MEMORY, 3)
     many, read = await scored(arrived, job, tmp_path / "many")
     one, read_again = await scored(arrived, job, tmp_path / "one", memory=2**31)
     assert rows_of(many).equals(rows_of(one))

@@ -150,9 +150,17 @@ def test_without_an_encounter_id_the_encounters_are_required() -> None:
 
 
 # search modes
-@pytest.mark.parametrize(("severity", "state"), [("error", "partial"), ("warning", "read")])
-def test_an_outcome_entry_is_no_match(severity: str, state: str) -> None:
-    outcome = FAILED | {"issue": [{"severity": severity, "code": "incomplete"}]}
+@pytest.mark.parametrize(
+    ("severity", "code", "state"),
+    [
+        ("error", "processing", "partial"),
+        ("warning", "incomplete", "partial"),
+        ("information", "suppressed", "partial"),
+        ("warning", "not-supported", "read"),
+    ],
+)
+def test_an_outcome_entry_is_no_match(severity: str, code: str, state: str) -> None:
+    outcome = FAILED | {"issue": [{"severity": severity, "code": code}]}
     mixed = searchset(HEMOGLOBIN)
     mixed["entry"].append(entry(outcome, "outcome"))
     found = gathered(call(observations=mixed))

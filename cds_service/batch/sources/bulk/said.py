@@ -10,12 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from cds_service.batch.errors import BatchError
+from cds_service.searchsets import LACKING
 
 _GRAVE: Final = frozenset(("fatal", "error"))
-_LACKING: Final = frozenset(
-    ("incomplete", "suppressed", "forbidden", "security", "too-costly", "timeout", "not-supported")
-)
-"""Issue codes that speak of missing data, however mildly the server puts it."""
+_LACKING: Final = LACKING | {"not-supported"}
 _WORD: Final = re.compile(r"[A-Za-z]+")
 _ENTRY: Final = re.compile(r"(?:.*/)?([A-Z][A-Za-z]{0,63})/([A-Za-z0-9.-]{1,64})(?:/_history/.*)?")
 
