@@ -73,7 +73,7 @@ def shards_of(files: Sequence[Path], memory: int, most: int) -> int:
     if shards > most:
         raise BatchError(
             "--memory",
-            f"is too little for this source: {shards // most + 1} times as much is needed.",
+            f"is too little for this source: {ceil(shards / most)} times as much is needed.",
             "Give more, or take --engine spark.",
         )
     return shards

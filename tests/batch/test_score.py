@@ -87,7 +87,7 @@ async def test_however_many_shards_the_results_are_the_same(
 ) -> None:
     assert shards_of(arrived.files, MEMORY, OneMachine.most_shards) > 3
     with pytest.raises(BatchError, match="--memory: is too little for this source: 2 times"):
-        shards_of(arrived.files, MEMORY, 3)
+        shards_of(arrived.files, MEMORY, 7)
     many, read = await scored(arrived, job, tmp_path / "many")
     one, read_again = await scored(arrived, job, tmp_path / "one", memory=2**31)
     assert rows_of(many).equals(rows_of(one))
