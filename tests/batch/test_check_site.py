@@ -34,6 +34,8 @@ from tests.batch.site_checks import (
 )
 from tests.service.requests import now
 
+pytestmark = pytest.mark.sampled(9)
+
 ROOT = Path(__file__).resolve().parents[2]
 MARGARET = "margaret-heart-failure"
 LOCAL = "http://hospital.example/labs"

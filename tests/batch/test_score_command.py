@@ -17,6 +17,8 @@ from tests.batch.bulk_server.state import FakeBulk
 from tests.conftest import ROOT
 from tests.service.stored import KEY
 
+pytestmark = pytest.mark.sampled(8)
+
 Score = Callable[..., Result]
 MARGARET = ROOT / "examples" / "patients" / "margaret-heart-failure.json"
 HERS = ("--from", MARGARET, "--to", "a.csv")

@@ -37,6 +37,8 @@ from tests.service.staying import Stay, estimated, in_progress, read, refused, v
 from tests.service.stored import KEY, START, opened
 from tests.service.trained import SCORE, fixed_assessor, shipped_bundle, trained_bundle
 
+pytestmark = pytest.mark.sampled(16)
+
 ASSESSOR = fixed_assessor(SCORE)
 POINTS = Assessor(shipped_bundle(), fixed_assessor(NO_PROBABILITY).scorer)
 TITLE = "**What changed since the card of"

@@ -20,6 +20,8 @@ from tests.service.requests import EXAMPLES, example, now
 from tests.service.running import URL, running
 from tests.service.stored import KEY, opened
 
+pytestmark = pytest.mark.sampled(12)
+
 ASSESSOR = offered(Settings().bundles, ())[READMISSION].assessor
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.json"))
 

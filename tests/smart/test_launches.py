@@ -4,6 +4,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import httpx
+import pytest
 from joserfc.util import urlsafe_b64encode
 
 from tests.security.clients import PUBLIC, Clock
@@ -18,6 +19,8 @@ from tests.smart.signing_in import (
     problem,
     serving,
 )
+
+pytestmark = pytest.mark.sampled(6)
 
 ASSESSMENT = "0b8f9a52-4d2c-4a9b-9a77-0f2f0a3d1c11"
 

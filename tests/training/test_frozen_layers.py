@@ -14,6 +14,8 @@ from training.fitting.checkpoints import state_of
 from training.settings import Settings
 from training.stages import align, finetune, pretrain
 
+pytestmark = pytest.mark.sampled(3)
+
 EMBEDDING = "embed."
 SPLITTER = ("network.initial_splitter.", "network.initial_bn.")
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")

@@ -14,6 +14,8 @@ from training.contrastive_pretraining import TwoTowers
 from training.errors import RunError
 from training.notes_corpus import Corpus, keep_prefixes
 
+pytestmark = pytest.mark.sampled(4)
+
 NOTES = corpus()
 BATCH = torch.arange(ROWS)
 MODELS = pytest.mark.parametrize("longformer", [False, True], ids=["bert", "longformer"])
