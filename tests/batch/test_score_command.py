@@ -10,12 +10,11 @@ from typer.testing import CliRunner, Result
 
 from cds_service.cli import app
 from cds_service.dependencies import system_clock
-from cds_service.smart.app_keys import new_app_keys, read_app_keys
 from fhir_mapping.catalogue import CATALOGUE
 from model.bundle import load_bundle
 from tests.batch.bulk_server.state import FakeBulk
+from tests.batch.tenancy import tenancy
 from tests.conftest import ROOT
-from tests.service.stored import KEY
 
 pytestmark = pytest.mark.sampled(8)
 
@@ -149,21 +148,8 @@ def north(tmp_path: Path, server: FakeBulk, monkeypatch: pytest.MonkeyPatch) -> 
         resource = each["resource"]
         if resource["resourceType"] in server.records:
             server.records[resource["resourceType"]].append(resource)
-    keys = tmp_path / "app-keys.json"
-    keys.write_text(new_app_keys())
-    server.register("readmit-batch", json.loads(read_app_keys(keys).public()))
-    (tmp_path / "tenants.toml").write_text(
-        f'[[tenant]]\nname = "north"\niss = "https://n.example"\njku = "https://n.example/jwks"\n'
-        f'fhir_servers = ["{server.base}"]\n'
-        '[tenant.backend]\nclient_id = "readmit-batch"\nalgorithm = "ES384"\n'
-    )
-    for name, value in {
-        "TENANTS": str(tmp_path / "tenants.toml"),
-        "PUBLIC_URL": "https://readmit.example",
-        "APP_KEYS": str(keys),
-        "STORAGE_KEYS": f'["{KEY}"]',
-    }.items():
-        monkeypatch.setenv(f"READMIT_{name}", value)
+    for name, value in tenancy(server, tmp_path).items():
+        monkeypatch.setenv(name, value)
     return server
 
 
