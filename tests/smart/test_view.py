@@ -468,7 +468,7 @@ def hostile() -> Stored:
     evidence = tuple(
         type(row)(
             **{
-                **{name: getattr(row, name) for name in row.__dataclass_fields__},
+                **{name: getattr(row, name) for name in row.__struct_fields__},
                 "reason": HOSTILE,
                 "received": HOSTILE,
                 "received_unit": HOSTILE,
