@@ -14,12 +14,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as (_, started):
-        yield started
-
-
-@pytest.fixture(scope="module")
 def page_of(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Of every example patient, and of six who are much alike, so that there is something to show."""
     folder = tmp_path_factory.mktemp("site")
@@ -28,6 +22,13 @@ def page_of(tmp_path_factory: pytest.TempPathFactory) -> str:
         (source / each.name).write_bytes(each.read_bytes())
     checked(source, folder / "out")
     return (folder / "out" / "check-site.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser(page_of: str) -> Iterator[Browser]:
+    """After the command, which has an event loop of its own."""
+    with chromium() as (_, started):
+        yield started
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
