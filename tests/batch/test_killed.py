@@ -18,52 +18,30 @@ from cds_service.cli import app
 from fhir_mapping.exports import export_files
 from fhir_mapping.shards import shard_of
 from fhir_mapping.subjects import subject_of_malformed
-from tests.batch.bulk_server.state import FakeBulk
 from tests.batch.ending import outputs, stored
 from tests.batch.one_run import SHARE, one_run
-from tests.batch.tenancy import tenancy
 from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 KILLS, MOST = 20, 8
 """So many in all, and of one run: a machine that starts slowly would kill it for ever."""
+SETTINGS = ("READMIT_DATABASE", "READMIT_BUNDLES")
 FORK = multiprocessing.get_context("forkserver")
 FORK.set_forkserver_preload(["tests.batch.one_run"])  # seconds of imports, once
 
 
-@pytest.fixture(params=["folder", "export"])
+@pytest.fixture
 def words(
-    request: pytest.FixtureRequest,
-    data_dir: Path,
-    tmp_path: Path,
-    database: str,
-    server: FakeBulk,
-    monkeypatch: pytest.MonkeyPatch,
+    data_dir: Path, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> list[str]:
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("cds_service.batch.run._SHARE", SHARE)
     monkeypatch.setenv("READMIT_DATABASE", database)
     monkeypatch.setenv("READMIT_BUNDLES", '{"readmission-risk": "bundles/lace-hospital"}')
-    some = a_part(data_dir / "synthea-bulk100" / "ndjson", tmp_path / "export")
-    source = [str(some)]
-    if request.param == "export":
-        source = exported(some, server)
-        for name, value in tenancy(server, tmp_path).items():
-            monkeypatch.setenv(name, value)
+    source = str(a_part(data_dir / "synthea-bulk100" / "ndjson", tmp_path / "export"))
     into = [f"{tmp_path}/out.{suffix}" for suffix in ("csv", "parquet", "ndjson")]
     targets = [word for each in (*into, "database") for word in ("--to", each)]
-    return ["score", "--from", *source, *targets, "--memory", "512"]
-
-
-def exported(folder: Path, server: FakeBulk) -> list[str]:
-    """A server that exports what lies in the folder, in two files of each type."""
-    server.faults.polls, server.faults.files_per_type, server.records = 0, 2, {}
-    for file in folder.iterdir():
-        for line in file.read_bytes().split(b"\n"):
-            resource = json.loads(line or b"{}")
-            server.records.setdefault(resource.get("resourceType", "none"), []).append(resource)
-    server.records.pop("none")
-    return [f"{server.base}/$export", "--tenant", "north"]
+    return ["score", "--from", source, *targets, "--memory", "512"]
 
 
 def a_part(export: Path, folder: Path) -> Path:
@@ -104,7 +82,7 @@ def ended(words: list[str], run: Path) -> dict[str, Any]:
 
 def killed_after(seconds: float, words: list[str], run: Path) -> bool:
     """Whether it was killed; else it came to its end before."""
-    given = {name: value for name, value in os.environ.items() if name.startswith("READMIT_")}
+    given = {name: os.environ[name] for name in SETTINGS}
     process = FORK.Process(target=one_run, args=([*words, "--run", str(run)], given, str(ROOT)))
     process.start()
     process.join(seconds)
