@@ -13,7 +13,7 @@ import pytest
 from cds_service.storage.store import Store
 from tests.service.stored import new_uuid, opened
 
-_ATTEMPTS = 3
+_ATTEMPTS = 6
 SQLITE = pytest.param("sqlite", id="sqlite")
 POSTGRES = pytest.param("postgres", id="postgres", marks=[pytest.mark.postgres, pytest.mark.slow])
 
