@@ -2,12 +2,13 @@
 encrypted in `sealed`, and can be purged. Times are aware UTC, digests SHA-256 in hexadecimal."""
 
 from datetime import UTC, datetime
-from typing import cast
+from typing import ClassVar, cast
 
 from sqlalchemy import (
     BigInteger,
     DateTime,
     Dialect,
+    Double,
     Index,
     LargeBinary,
     MetaData,
@@ -44,10 +45,23 @@ class Moment(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
+class Real(TypeDecorator[float]):
+    """A float, also as SQLite's RETURNING has it: there 10.0 comes back as the integer 10, and a row
+    that was digested so would later pass for changed."""
+
+    impl = Double
+    cache_ok = True
+
+    def process_result_value(self, value: float | None, dialect: Dialect) -> float | None:
+        """What was written, whichever statement asks."""
+        return None if value is None else float(value)
+
+
 class Base(DeclarativeBase):
     """All tables of the service; constraint names are fixed so that migrations can speak of them."""
 
     metadata = MetaData(naming_convention=_NAMES)
+    type_annotation_map: ClassVar = {float: Real}
 
 
 class AssessmentRow(Base):

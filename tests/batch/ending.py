@@ -8,6 +8,7 @@ import polars
 
 from cds_service.storage.store import Store
 from cds_service.storage.vault import Vault
+from tests.service.tampering import found
 
 
 def outputs(folder: Path, run: str = "run") -> dict[str, Any]:
@@ -24,10 +25,11 @@ def outputs(folder: Path, run: str = "run") -> dict[str, Any]:
 
 
 async def stored(url: str) -> list[str]:
-    """The ids of what is in the store."""
+    """The ids of what is in the store, whose chain is whole."""
     store = Store(url, Vault())
     async with store.database.reading() as connection:
         rows = await connection.exec_driver_sql("SELECT uuid FROM assessment")
-        found = sorted(uuid for (uuid,) in rows)
+        uuids = sorted(uuid for (uuid,) in rows)
+    assert await found(store) == []
     await store.close()
-    return found
+    return uuids

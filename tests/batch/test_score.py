@@ -30,6 +30,7 @@ from cds_service.records import Gathered
 from cds_service.storage.store import Store
 from cds_service.storage.vault import Vault
 from fhir_mapping.exports import export_files, read_export
+from tests.service.tampering import found
 
 pytestmark = pytest.mark.data
 MEMORY = 8 * 2**20  # so little that there are several shards
@@ -66,13 +67,13 @@ async def test_the_vectors_and_numbers_are_those_of_the_other_ways(
     arrived: Arrived, job: Job, tmp_path: Path, data_dir: Path
 ) -> None:
     run, _ = await scored(arrived, job, tmp_path / "run")
-    found = rows_of(run)
+    rows = rows_of(run)
     export = read_export(data_dir / EXPORT)
     known = {(row["patient"], row["encounter"]): row for row in extract_export(export, None).rows}
-    assert {*found.select("patient_id", "encounter_id").iter_rows()} == {*known}
+    assert {*rows.select("patient_id", "encounter_id").iter_rows()} == {*known}
     for patient, resources in export.records():
         gathered = Gathered(tuple(resources), export.sources, ())
-        for row in found.filter(polars.col("patient_id") == patient).iter_rows(named=True):
+        for row in rows.filter(polars.col("patient_id") == patient).iter_rows(named=True):
             alone = assess(gathered, row["encounter_id"], job.as_of, assessor=job.assessor)
             assert row["vector_digest"] == (alone.vector and alone.vector.digest)
             shown = alone.score if isinstance(alone, Scored) else None
@@ -157,10 +158,10 @@ async def test_killed_anywhere_nothing_is_lost_and_nothing_is_there_twice(
 
 
 async def uuids(store: Store, rows: polars.DataFrame) -> list[str]:
-    found = []
+    known = []
     for patient in rows["patient_id"].unique():
-        found += [row["uuid"] for row in await store.of_patient("dev", patient)]
-    return sorted(found)
+        known += [row["uuid"] for row in await store.of_patient("dev", patient)]
+    return sorted(known)
 
 
 @pytest.mark.slow
@@ -175,6 +176,7 @@ async def test_a_second_run_writes_nothing_new(arrived: Arrived, job: Job, tmp_p
         assert await uuids(store, rows) == sorted(rows["uuid"])
         heads = await store.heads()
         assert [head.number for head in heads] == [len(rows)]
+        assert await found(store) == []
     await store.close()
 
 

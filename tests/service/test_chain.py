@@ -14,8 +14,8 @@ from sqlalchemy import text
 
 from cds_service.storage.chain import START, Head, Link, digest_of
 from cds_service.storage.store import Store
-from cds_service.storage.tables import ASSESSMENT, AUDIT, AUDIT_HEAD, FEEDBACK, Moment
-from tests.service.stored import add, comment, entry, moment, new_uuid
+from cds_service.storage.tables import ASSESSMENT, AUDIT, AUDIT_HEAD, FEEDBACK, Moment, Real
+from tests.service.stored import CONTENTS, add, assessment, comment, entry, moment, new_uuid
 from tests.service.tampering import against, execute, forge, found, links
 
 pytestmark = pytest.mark.sampled(8)
@@ -228,7 +228,9 @@ def another(column: Any) -> object:
         return moment(-5)
     if column.name == "commented":
         return False
-    others = {str: _OTHER_TEXT, int: _OTHER_NUMBER, float: 0.777, bool: None}
+    if isinstance(column.type, Real):
+        return 0.777
+    others = {str: _OTHER_TEXT, int: _OTHER_NUMBER, bool: None}
     return others[column.type.python_type]
 
 
@@ -284,6 +286,18 @@ async def test_a_chain_that_went_on_still_has_its_recorded_heads(store: Store) -
         await history(store)
         recorded += await store.heads()
     assert await against(store, recorded) == []
+
+
+@pytest.mark.parametrize("number", [0.0, 1.0, 10.0, 1e15, 0.1 + 0.2, 5e-324])
+async def test_a_float_has_one_digest_however_it_is_kept(number: float, store: Store) -> None:
+    """SQLite keeps a whole one as an integer."""
+    measured = {"duration_ms": number, "probability": number}
+    row = await add(store, **measured)
+    unshown = assessment(first_showing=False, **measured)
+    await store.add_assessments([unshown], {unshown["uuid"]: CONTENTS})
+    assert await found(store) == []
+    kept = [await store.assessment("north", each["uuid"]) for each in (row, unshown)]
+    assert all(repr(each.row["duration_ms"]) == repr(number) for each in kept if each)
 
 
 ANY = st.integers(0, 999)

@@ -23,7 +23,10 @@ from tests.service.stored import opened
 pytestmark = [pytest.mark.slow, pytest.mark.load]
 RATE, WORKERS = 50, 2
 GENTLE = 20
-"""Requests a second where the end is the matter: a busy machine keeps up and need not drain long."""
+"""Requests a second where a death or the end is the matter: a busy machine keeps up."""
+ANSWERS = {200, 503, None}
+"""What a worker's death may bring: 503 says that the row was not stored, while the machine starts
+another; None is a connection that broke."""
 MINUTE_S, SETTLED = 60.0, 1500
 GROWTH = 32 * 1024 * 1024
 """Bytes that a worker may grow in the second half: a leak of a third of each request is more."""
@@ -67,15 +70,16 @@ async def test_a_killed_worker_loses_nothing_acknowledged_and_is_replaced(
 ) -> None:
     with served(tmp_path, url, workers=WORKERS) as running:
         before = set(running.workers())
-        load = Load(running.base, rate=RATE, seconds=8)
-        await load.answers(100)
+        load = Load(running.base, rate=GENTLE, seconds=12)
+        await load.answers(60)
         killed = min(before)
         os.kill(killed, signal.SIGKILL)
         calls = await load.calls()
         after = set(running.workers())
         assert len(before) == len(after) == WORKERS
         assert before - after == {killed}
-        assert {call.status for call in calls} <= {200, None}
+        assert {call.status for call in calls} <= ANSWERS
+        assert len(answered(calls)) > len(calls) / 2
         assert counted(running) >= len(answered(calls))  # the counts of the dead one too
         assert running.stop() == 0
         assert answered(calls) <= await stored(url)
@@ -84,11 +88,12 @@ async def test_a_killed_worker_loses_nothing_acknowledged_and_is_replaced(
 
 async def test_everything_killed_loses_nothing_acknowledged(url: str, tmp_path: Path) -> None:
     with served(tmp_path, url, workers=WORKERS) as running:
-        load = Load(running.base, rate=RATE, seconds=60)
-        await load.answers(100)
+        load = Load(running.base, rate=GENTLE, seconds=60)
+        await load.answers(60)
         running.kill_all()
         calls = await load.end()
-        assert {call.status for call in calls} <= {200, None}
+        assert {call.status for call in calls} <= ANSWERS
+        assert len(answered(calls)) > len(calls) / 2
         assert answered(calls) <= await stored(url)
         assert running.audit("verify").returncode == 0
     with served(tmp_path, url, workers=WORKERS) as again:
