@@ -1,60 +1,27 @@
 """The tables. What is chained and kept holds ids, digests and results; values of the record lie
 encrypted in `sealed`, and can be purged. Times are aware UTC, digests SHA-256 in hexadecimal."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar, cast
 
 from sqlalchemy import (
     BigInteger,
-    DateTime,
-    Dialect,
-    Double,
     Index,
     LargeBinary,
     MetaData,
     String,
     Table,
     Text,
-    TypeDecorator,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from cds_service.storage.columns import Moment, Real
 
 _NAMES = {
     "pk": "pk_%(table_name)s",
     "uq": "uq_%(table_name)s_%(column_0_name)s",
     "ix": "ix_%(table_name)s_%(column_0_name)s",
 }
-
-
-class Moment(TypeDecorator[datetime]):
-    """A moment, aware, UTC on the way in and out: SQLite itself keeps no zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuses a time without a zone: which moment it is would be a guess."""
-        if value is not None and value.tzinfo is None:
-            raise ValueError("a moment needs its zone")
-        return value.astimezone(UTC) if value else None
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """SQLite's come without their zone, which is UTC."""
-        if value is None:
-            return None
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-class Real(TypeDecorator[float]):
-    """A float, also as SQLite's RETURNING has it: there 10.0 comes back as the integer 10, and a row
-    that was digested so would later pass for changed."""
-
-    impl = Double
-    cache_ok = True
-
-    def process_result_value(self, value: float | None, dialect: Dialect) -> float | None:
-        """What was written, whichever statement asks."""
-        return None if value is None else float(value)
 
 
 class Base(DeclarativeBase):

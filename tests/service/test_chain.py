@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from cds_service.storage.chain import START, Head, Link, digest_of
+from cds_service.storage.columns import Moment, Real
 from cds_service.storage.store import Store
-from cds_service.storage.tables import ASSESSMENT, AUDIT, AUDIT_HEAD, FEEDBACK, Moment, Real
+from cds_service.storage.tables import ASSESSMENT, AUDIT, AUDIT_HEAD, FEEDBACK
 from tests.service.stored import CONTENTS, add, assessment, comment, entry, moment, new_uuid
 from tests.service.tampering import against, execute, forge, found, links
 
