@@ -5,7 +5,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-from cds_service.batch.backend import BackendTokens, Registered
+from cds_service.batch.calling.backend import BackendTokens, Registered
 from cds_service.batch.scoring import Choice
 from cds_service.batch.sources.bulk.export import TYPES, arrive_by_export
 from cds_service.batch.sources.searching.asking import asked_of, base_of, is_export

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from cds_service.batch.arrived import Arrived
-from cds_service.batch.backend import BackendTokens, Registered
+from cds_service.batch.calling.backend import BackendTokens, Registered
 from cds_service.batch.sources.bulk.export import TYPES, arrive_by_export
 from cds_service.fhir_server import outgoing_client
 from tests.batch.bulk_server.state import FakeBulk

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from cds_service.batch.arrived import Arrived
-from cds_service.batch.backend import BackendTokens, Registered
+from cds_service.batch.calling.backend import BackendTokens, Registered
 from cds_service.batch.lines import lines_of
 from cds_service.batch.scoring import Choice
 from cds_service.batch.sources.bulk.export import TYPES

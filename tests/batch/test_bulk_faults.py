@@ -6,9 +6,9 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
+from cds_service.batch.calling.waiting import wait_s
 from cds_service.batch.errors import BatchError
 from cds_service.batch.sources.bulk.asking import export_address
-from cds_service.batch.sources.bulk.waiting import wait_s
 from tests.batch.bulk_server.faults import Canned, outcome
 from tests.batch.bulk_server.state import FakeBulk
 from tests.batch.exporting import NOW, Exporting

@@ -15,7 +15,7 @@ import pytest
 from joserfc.jwk import Key
 
 from cds_service.batch.arrived import Arrived
-from cds_service.batch.backend import BackendTokens, Registered
+from cds_service.batch.calling.backend import BackendTokens, Registered
 from cds_service.batch.errors import BatchError
 from cds_service.batch.sources.bulk.export import TYPES, arrive_by_export
 from cds_service.dependencies import system_clock

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from cds_service.backend_registration import Backend
-from cds_service.batch.backend import BackendTokens, registered
+from cds_service.batch.calling.backend import BackendTokens, registered
+from cds_service.batch.calling.system_scopes import asked_for, only_v1, readable
 from cds_service.batch.errors import BatchError
-from cds_service.batch.system_scopes import asked_for, only_v1, readable
 from cds_service.fhir_server import outgoing_client
 from cds_service.smart.app_keys import AppKeys
 from cds_service.tenants import Tenant

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from cds_service.batch.arrived import Arrived
-from cds_service.batch.backend import BackendTokens
+from cds_service.batch.calling.backend import BackendTokens
+from cds_service.batch.calling.sending import Sender
 from cds_service.batch.errors import BatchError
 from cds_service.batch.lines import lines_of
 from cds_service.batch.sources.bulk.increment import arrive_since
 from cds_service.batch.sources.bulk.roster import roster
-from cds_service.batch.sources.bulk.sending import Sender
 from cds_service.fhir_server import outgoing_client
 from tests.batch.bulk_server.faults import Canned
 from tests.batch.bulk_server.state import FakeBulk, whose

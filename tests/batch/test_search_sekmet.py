@@ -11,7 +11,7 @@ import polars
 import pytest
 
 from cds_service.batch.arrived import Arrived
-from cds_service.batch.backend import BackendTokens, Registered
+from cds_service.batch.calling.backend import BackendTokens, Registered
 from cds_service.batch.errors import BatchError
 from cds_service.batch.job import Job
 from cds_service.batch.scoring import Choice

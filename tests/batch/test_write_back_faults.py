@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, Response
 
+from cds_service.batch.calling.patience import MOST_FAILURES, Surroundings
+from cds_service.batch.calling.sending import Sender
 from cds_service.batch.errors import BatchError
-from cds_service.batch.sources.bulk.patience import MOST_FAILURES, Surroundings
-from cds_service.batch.sources.bulk.sending import Sender
 from cds_service.batch.targets.once import Became, Once
 from cds_service.batch.targets.pieces import LOOKUPS, Piece
 from cds_service.batch.targets.statement import Way, way_of

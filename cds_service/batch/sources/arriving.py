@@ -11,14 +11,14 @@ from typing import Final
 import httpx
 
 from cds_service.batch.arrived import Arrived
-from cds_service.batch.backend import BackendTokens, Registered, registered
+from cds_service.batch.calling.backend import BackendTokens, Registered, registered
+from cds_service.batch.calling.sending import Sender
 from cds_service.batch.errors import BatchError
 from cds_service.batch.progress import OneLine
 from cds_service.batch.scoring import Choice
 from cds_service.batch.sources.bulk.export import TYPES, arrive_by_export
 from cds_service.batch.sources.bulk.increment import arrive_since
 from cds_service.batch.sources.bulk.roster import GROUP, roster
-from cds_service.batch.sources.bulk.sending import Sender
 from cds_service.batch.sources.folders import arrive_from_folder, is_elsewhere
 from cds_service.batch.sources.searching.asking import (
     asked_of,

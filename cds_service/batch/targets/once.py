@@ -11,9 +11,9 @@ from typing import Final, Literal, Protocol
 import httpx
 import msgspec
 
+from cds_service.batch.calling.patience import MOST_FAILURES, Surroundings, given_up, tried
+from cds_service.batch.calling.sending import Answer
 from cds_service.batch.errors import BatchError
-from cds_service.batch.sources.bulk.patience import MOST_FAILURES, Surroundings, given_up, tried
-from cds_service.batch.sources.bulk.sending import Answer
 from cds_service.batch.targets.pieces import Piece
 from cds_service.batch.targets.statement import Way
 from cds_service.errors import FHIR_JSON

@@ -7,13 +7,13 @@ from typing import Final
 
 import httpx
 
-from cds_service.batch.backend import BackendTokens, registered
+from cds_service.batch.calling.backend import BackendTokens, registered
+from cds_service.batch.calling.patience import Surroundings, patiently
+from cds_service.batch.calling.sending import Sender
 from cds_service.batch.errors import BatchError
 from cds_service.batch.job import Job
 from cds_service.batch.progress import Listener
 from cds_service.batch.run_folder import RunFolder
-from cds_service.batch.sources.bulk.patience import Surroundings, patiently
-from cds_service.batch.sources.bulk.sending import Sender
 from cds_service.batch.targets.ledger import StoreLedger
 from cds_service.batch.targets.once import Once
 from cds_service.batch.targets.pieces import LOOKUPS, RISK_ASSESSMENT

@@ -1,20 +1,15 @@
 """What is asked of a server: the address of an `$export`, and its parameters as a query or as a body."""
 
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 import httpx
 import msgspec
-from pydantic import TypeAdapter, ValidationError
 
-from cds_service.addresses import Resource
-from cds_service.batch.errors import BatchError
+from cds_service.batch.calling.addresses import checked
 
-_ADDRESS: Final[TypeAdapter[str]] = TypeAdapter(Resource)
 _OPERATION: Final = "$export"
 _INSTANT: Final = "_since"
-_OF_SOMEBODY: Final = re.compile(r"(/(?:Patient|Encounter))/[^/$]+")
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -64,25 +59,6 @@ def export_address(address: str) -> tuple[str, str]:
         above = above[:-2]
     base = url.copy_with(path="/".join(above) or "/", query=None)
     return str(base).rstrip("/"), str(url.copy_with(path=path))
-
-
-def checked(address: object, where: str) -> str:
-    """An address that may be called. Raises BatchError."""
-    try:
-        return _ADDRESS.validate_python(address)
-    except ValidationError:
-        raise BatchError(
-            where,
-            "is no address that may be called.",
-            "It has to be https (or http to this very machine), without user or fragment.",
-        ) from None
-
-
-def plain(url: httpx.URL | str) -> str:
-    """An address as an error may say it: a query may hold a signature that opens the file, a path
-    whose record it is."""
-    bare = httpx.URL(url).copy_with(query=None)
-    return str(bare.copy_with(path=_OF_SOMEBODY.sub(r"\1", bare.path)))
 
 
 def _value_of(name: str) -> str:

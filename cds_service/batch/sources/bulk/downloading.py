@@ -15,12 +15,12 @@ from typing import Final
 
 import httpx
 
+from cds_service.batch.calling.addresses import plain
+from cds_service.batch.calling.patience import Surroundings
+from cds_service.batch.calling.sending import Answer
 from cds_service.batch.errors import BatchError
-from cds_service.batch.sources.bulk.asking import plain
 from cds_service.batch.sources.bulk.job import JobGoneError
 from cds_service.batch.sources.bulk.manifest import RemoteFile
-from cds_service.batch.sources.bulk.patience import Surroundings
-from cds_service.batch.sources.bulk.sending import Answer
 from cds_service.batch.sources.bulk.state import State, Store, disk_error
 
 TRIES: Final = 6

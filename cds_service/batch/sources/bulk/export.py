@@ -13,9 +13,12 @@ import httpx
 import msgspec
 
 from cds_service.batch.arrived import Arrived
+from cds_service.batch.calling.addresses import plain
+from cds_service.batch.calling.patience import Surroundings
+from cds_service.batch.calling.sending import Sender, TokenSource
 from cds_service.batch.errors import BatchError
 from cds_service.batch.progress import Listener, Silent
-from cds_service.batch.sources.bulk.asking import Asked, export_address, plain
+from cds_service.batch.sources.bulk.asking import Asked, export_address
 from cds_service.batch.sources.bulk.downloading import Receiving
 from cds_service.batch.sources.bulk.job import (
     JobFailedError,
@@ -25,9 +28,7 @@ from cds_service.batch.sources.bulk.job import (
     manifest,
 )
 from cds_service.batch.sources.bulk.manifest import RemoteFile
-from cds_service.batch.sources.bulk.patience import Surroundings
 from cds_service.batch.sources.bulk.said import deletions, types_lacking
-from cds_service.batch.sources.bulk.sending import Sender, TokenSource
 from cds_service.batch.sources.bulk.state import State, Store
 from fhir_mapping.resources import KNOWN_TYPES
 

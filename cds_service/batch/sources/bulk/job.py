@@ -5,10 +5,8 @@ from typing import Final
 
 import httpx
 
-from cds_service.batch.errors import BatchError
-from cds_service.batch.sources.bulk.asking import Asked, checked, plain
-from cds_service.batch.sources.bulk.manifest import Page, read_manifest
-from cds_service.batch.sources.bulk.patience import (
+from cds_service.batch.calling.addresses import checked, plain
+from cds_service.batch.calling.patience import (
     MOST_FAILURES,
     NO_GET,
     Surroundings,
@@ -16,7 +14,10 @@ from cds_service.batch.sources.bulk.patience import (
     patiently,
     tried,
 )
-from cds_service.batch.sources.bulk.sending import Answer
+from cds_service.batch.calling.sending import Answer
+from cds_service.batch.errors import BatchError
+from cds_service.batch.sources.bulk.asking import Asked
+from cds_service.batch.sources.bulk.manifest import Page, read_manifest
 
 _PREFER: Final = {"prefer": "respond-async"}
 _LENIENT: Final = {"prefer": "respond-async, handling=lenient"}

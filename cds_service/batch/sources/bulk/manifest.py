@@ -10,9 +10,10 @@ from typing import Any, Final, Literal
 import httpx
 import msgspec
 
+from cds_service.batch.calling.addresses import checked, plain
+from cds_service.batch.calling.sending import same_origin
 from cds_service.batch.errors import BatchError
-from cds_service.batch.sources.bulk.asking import checked, kind_of, plain
-from cds_service.batch.sources.bulk.sending import same_origin
+from cds_service.batch.sources.bulk.asking import kind_of
 
 Kind = Literal["output", "deleted", "outcome"]
 _MEMBERS: Final[Mapping[str, Kind]] = {

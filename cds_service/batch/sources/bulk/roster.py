@@ -7,10 +7,10 @@ from typing import Final
 import httpx
 import msgspec
 
+from cds_service.batch.calling.sending import Sender
 from cds_service.batch.drafts import drafted
 from cds_service.batch.errors import BatchError
 from cds_service.batch.sources.bulk.asking import export_address
-from cds_service.batch.sources.bulk.sending import Sender
 from fhir_mapping.subjects import patient_of
 
 GROUP: Final = "Group"

@@ -9,9 +9,10 @@ from typing import Final
 import httpx
 import msgspec
 
+from cds_service.batch.calling.addresses import checked
 from cds_service.batch.errors import BatchError
 from cds_service.batch.scoring import Choice
-from cds_service.batch.sources.bulk.asking import checked, export_address
+from cds_service.batch.sources.bulk.asking import export_address
 from fhir_mapping.history import Role
 from fhir_mapping.profiles import Profile
 from fhir_mapping.stay import OPEN_STATUS

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from cds_service.batch.arrived import Arrived
+from cds_service.batch.calling.waiting import moment
 from cds_service.batch.errors import BatchError
-from cds_service.batch.sources.bulk.waiting import moment
 from cds_service.batch.sources.searching.state import Found, Lack, Noted
 
 _NEEDED: Final = ("Patient", "Encounter")

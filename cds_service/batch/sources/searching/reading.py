@@ -7,11 +7,11 @@ from typing import Final
 import httpx
 import msgspec
 
+from cds_service.batch.calling.addresses import plain
+from cds_service.batch.calling.patience import Surroundings, patiently
+from cds_service.batch.calling.sending import Answer
+from cds_service.batch.calling.waiting import moment
 from cds_service.batch.errors import BatchError
-from cds_service.batch.sources.bulk.asking import plain
-from cds_service.batch.sources.bulk.patience import Surroundings, patiently
-from cds_service.batch.sources.bulk.sending import Answer
-from cds_service.batch.sources.bulk.waiting import moment
 from cds_service.errors import FHIR_JSON
 from cds_service.paging import PagesNotFollowedError, pages_of
 from cds_service.searchsets import Searchset, open_searchset

@@ -14,11 +14,12 @@ from typing import Final
 import httpx
 
 from cds_service.batch.arrived import Arrived
+from cds_service.batch.calling.patience import Surroundings
+from cds_service.batch.calling.sending import Sender, TokenSource
+from cds_service.batch.calling.system_scopes import Readable
 from cds_service.batch.errors import BatchError
 from cds_service.batch.progress import Listener, Silent
 from cds_service.batch.sources.bulk.export import TYPES
-from cds_service.batch.sources.bulk.patience import Surroundings
-from cds_service.batch.sources.bulk.sending import Sender, TokenSource
 from cds_service.batch.sources.searching.asking import Asked
 from cds_service.batch.sources.searching.filling import Filling, Write
 from cds_service.batch.sources.searching.finding import sought
@@ -27,7 +28,6 @@ from cds_service.batch.sources.searching.reading import Reader
 from cds_service.batch.sources.searching.receiving import Receiving
 from cds_service.batch.sources.searching.state import Found, Store
 from cds_service.batch.sources.searching.supporting import Supporting, addresses
-from cds_service.batch.system_scopes import Readable
 
 AT_ONCE: Final = 4
 """Patients, and so requests, that a server is asked for at a time."""

@@ -14,9 +14,9 @@ from typing import Final, Protocol, Self
 import httpx
 import msgspec
 
+from cds_service.batch.calling.addresses import checked, plain
+from cds_service.batch.calling.system_scopes import Readable
 from cds_service.batch.errors import BatchError
-from cds_service.batch.sources.bulk.asking import checked, plain
-from cds_service.batch.system_scopes import Readable
 from cds_service.errors import FHIR_JSON
 
 LARGEST: Final = 64 * 1024 * 1024
@@ -28,7 +28,7 @@ _PASSING: Final = frozenset(("transient", "throttled", "timeout", "lock-error"))
 
 
 class TokenSource(Protocol):
-    """What cds_service.batch.backend.BackendTokens is."""
+    """What cds_service.batch.calling.backend.BackendTokens is."""
 
     async def bearer(self) -> str:
         """A token."""

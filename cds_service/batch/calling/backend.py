@@ -20,8 +20,8 @@ from joserfc.jwk import Key
 from pydantic import TypeAdapter, ValidationError
 
 from cds_service.addresses import Resource
+from cds_service.batch.calling.system_scopes import Readable, asked_for, only_v1, readable
 from cds_service.batch.errors import BatchError
-from cds_service.batch.system_scopes import Readable, asked_for, only_v1, readable
 from cds_service.smart.app_keys import AppKeys
 from cds_service.smart.reading import UnreadableError, read_json
 from cds_service.smart.session import Tokens

@@ -7,11 +7,11 @@ from typing import Final
 
 import httpx
 
+from cds_service.batch.calling.addresses import plain
+from cds_service.batch.calling.sending import Answer, Sender
+from cds_service.batch.calling.waiting import wait_s
 from cds_service.batch.errors import BatchError
 from cds_service.batch.progress import Listener
-from cds_service.batch.sources.bulk.asking import plain
-from cds_service.batch.sources.bulk.sending import Answer, Sender
-from cds_service.batch.sources.bulk.waiting import wait_s
 
 MOST_FAILURES: Final = 10
 """Requests in a row that may fail in passing before all is given up."""

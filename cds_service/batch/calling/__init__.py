@@ -1,0 +1,1 @@
+"""How batch speaks to a FHIR server: with its own tokens, patiently, and telling no more than it may."""
