@@ -1,20 +1,18 @@
-"""Tenants: who may call, and what each of them chose. Read once at start; no network, no keys.
+"""Tenants: who may call, and what each of them chose. How the file is read: tenants_file.py.
 
 docs/reference/tenants.md has every field. A tenant is one allow-listed pair of issuer and key set
 (CDS Hooks 2.0, Trusting CDS Clients); every stored row carries its name and no query crosses it.
 """
 
-import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from cds_service.addresses import Resource, Url, listed
 from cds_service.backend_registration import Backend, Toml
-from cds_service.errors import StartRefusedError
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -216,64 +214,3 @@ def dev_tenant(profile: str | None, base_rate: float | None, *, address: str) ->
         frame_ancestors=(address,),
         smart=Smart(client_id=DEV_CLIENT, title="Readmit demonstration", care_managers=(DEV_USER,)),
     )
-
-
-def load_tenants(path: Path) -> tuple[Tenant, ...]:
-    """Every `[[tenant]]` of the file. Raises StartRefusedError naming the tenant and the field."""
-    try:
-        listed = tomllib.loads(path.read_text("utf-8")).get("tenant", [])
-    except (OSError, UnicodeError, tomllib.TOMLDecodeError) as wrong:
-        raise StartRefusedError(f"{path}: cannot be read as TOML ({wrong})") from None
-    if not isinstance(listed, list) or not listed:
-        raise StartRefusedError(f"{path}: has no [[tenant]]; then nobody is trusted")
-    tenants = tuple(_tenant(path, number, each) for number, each in enumerate(listed, start=1))
-    _check_distinct(path, tenants)
-    _check_told_apart(path, [each.api for each in tenants if each.api])
-    return tenants
-
-
-def _tenant(path: Path, number: int, fields: Any) -> Tenant:
-    try:
-        tenant = Tenant.model_validate(fields)
-    except ValidationError as wrong:
-        first = wrong.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the tenant"
-        raise StartRefusedError(f"{path}: tenant {number}: {where}: {first['msg']}") from None
-    if tenant.name == DEV:
-        raise StartRefusedError(f"{path}: tenant {number}: the name {DEV} is taken by --dev")
-    return _beside(path.parent, tenant)
-
-
-def _beside(folder: Path, tenant: Tenant) -> Tenant:
-    """Files that the tenants file names lie beside it."""
-    placed: dict[str, Any] = {}
-    if tenant.jwks:
-        placed["jwks"] = folder / tenant.jwks
-    if tenant.smart and tenant.smart.secret_file:
-        secret = {"secret_file": folder / tenant.smart.secret_file}
-        placed["smart"] = tenant.smart.model_copy(update=secret)
-    if tenant.api and tenant.api.secret_file:
-        secret = {"secret_file": folder / tenant.api.secret_file}
-        placed["api"] = tenant.api.model_copy(update=secret)
-    return tenant.model_copy(update=placed)
-
-
-def _check_distinct(path: Path, tenants: Iterable[Tenant]) -> None:
-    seen: set[tuple[str, str]] = set()
-    for tenant in tenants:
-        for key in (("name", tenant.name), ("iss and jku", f"{tenant.iss} {tenant.jku}")):
-            if key in seen:
-                raise StartRefusedError(f"{path}: two tenants have the same {key[0]}")
-            seen.add(key)
-
-
-def _check_told_apart(path: Path, apis: Sequence[Api]) -> None:
-    """A token must lead to one tenant, by what it says of itself or because no other asks."""
-    if sum(each.introspection is not None for each in apis) > 1:
-        raise StartRefusedError(
-            f"{path}: api.introspection: two tenants have it, and an opaque token does not say"
-            " whose it is. Let all but one use jwks_uri."
-        )
-    pairs = [(each.issuer, each.audience) for each in apis]
-    if len(set(pairs)) < len(pairs):
-        raise StartRefusedError(f"{path}: api: two tenants have the same issuer and audience")

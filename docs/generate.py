@@ -12,6 +12,7 @@ from cds_service.backend_registration import Backend
 from cds_service.hooks.call import HOOKS
 from cds_service.metrics import REGISTRY
 from cds_service.settings import Settings
+from cds_service.storage.session_tables import SmartLaunchRow, SmartSessionRow
 from cds_service.storage.tables import (
     AssessmentRow,
     AuditHeadRow,
@@ -19,8 +20,6 @@ from cds_service.storage.tables import (
     FeedbackRow,
     RefusedViewRow,
     SealedRow,
-    SmartLaunchRow,
-    SmartSessionRow,
     SpentTokenRow,
 )
 from cds_service.storage.written import WrittenResourceRow

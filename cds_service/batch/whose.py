@@ -2,7 +2,8 @@
 
 from cds_service.batch.errors import BatchError
 from cds_service.settings import Settings
-from cds_service.tenants import Tenant, dev_tenant, load_tenants
+from cds_service.tenants import Tenant, dev_tenant
+from cds_service.tenants_file import load_tenants
 
 
 def tenant_named(settings: Settings, name: str | None) -> Tenant:

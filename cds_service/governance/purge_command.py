@@ -22,7 +22,7 @@ from cds_service.storage.purging import (
     reclaim,
     stored_before,
 )
-from cds_service.tenants import load_tenants
+from cds_service.tenants_file import load_tenants
 
 
 def purge_command(

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cds_service.errors import UnsealError
 from cds_service.observability import note
 from cds_service.storage.database import Database
-from cds_service.storage.tables import SMART_LAUNCH, SMART_SESSION
+from cds_service.storage.session_tables import SMART_LAUNCH, SMART_SESSION
 from cds_service.storage.vault import Sealed, Vault
 
 _SWEPT = 100

@@ -3,7 +3,8 @@
 from cds_service.addresses import is_loopback
 from cds_service.errors import StartRefusedError
 from cds_service.settings import Settings
-from cds_service.tenants import Tenant, dev_tenant, load_tenants
+from cds_service.tenants import Tenant, dev_tenant
+from cds_service.tenants_file import load_tenants
 
 
 def tenants_of(settings: Settings) -> tuple[Tenant, ...]:

@@ -10,7 +10,7 @@ from cds_service.cli import app
 from cds_service.metrics import REGISTRY
 from cds_service.serving import DRAIN_S
 from cds_service.settings import Settings
-from cds_service.tenants import load_tenants
+from cds_service.tenants_file import load_tenants
 from cds_service.trust.start import tenants_of
 from tests.docker.commands import parsed
 from tests.docker.reading import DOCKER, ROOT, documents, variables

@@ -13,7 +13,8 @@ from cds_service.hooks.wording import GROUPS, REASONS, SOURCES
 from cds_service.settings import Settings
 from cds_service.smart.problems import PROBLEMS, Code
 from cds_service.storage.tables import Base
-from cds_service.tenants import Alert, Smart, Tenant, load_tenants
+from cds_service.tenants import Alert, Smart, Tenant
+from cds_service.tenants_file import load_tenants
 from cds_service.trust.refusals import REFUSALS, Refusal
 from docs.cli_page import commands
 from fhir_mapping.catalogue import CATALOGUE, COVERAGE_GROUPS

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from cds_service.storage.session_tables import SMART_LAUNCH, SMART_SESSION
 from cds_service.storage.sessions import Sessions
 from cds_service.storage.store import Store
-from cds_service.storage.tables import SMART_LAUNCH, SMART_SESSION
 from tests.service.stored import moment, opened
 
 CONTENTS = {"patient_id": "Margaret", "tokens": {"access": "opaque-access-token"}}

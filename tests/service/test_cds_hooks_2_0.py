@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from cds_service.errors import StartRefusedError
-from cds_service.tenants import load_tenants
+from cds_service.tenants_file import load_tenants
 from fhir_mapping.prefetch import PREFETCH
 from tests.security.clients import Ehr, key_server, public, signing_key, tenants_file, trusting
 from tests.service.patients import (

@@ -8,7 +8,8 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from cds_service.storage.tables import AUDIT, REFUSED_VIEW, SMART_LAUNCH, SMART_SESSION
+from cds_service.storage.session_tables import SMART_LAUNCH, SMART_SESSION
+from cds_service.storage.tables import AUDIT, REFUSED_VIEW
 from tests.security.clients import PUBLIC, Clock
 from tests.service.tampering import found
 from tests.smart.ehr.serving import fake_ehr
