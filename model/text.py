@@ -2,16 +2,19 @@
 
 A note is cut into chunks of at most 256 tokens, special tokens included. What the frozen layers
 make of a chunk never changes in training: `prefix` gives it, so that it may be kept on disk.
+A Longformer whose window holds the chunks goes the short way of model/longformer.py.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
+
+from model.longformer import fits, through
 
 CHUNK = 256
 
@@ -22,7 +25,8 @@ class TextModelError(Exception):
 
 class TextEncoder(nn.Module):
     """Chunks of token ids -> (chunks, width) [CLS]. Never in training mode: no dropout, so that a
-    second forward pass gives the same numbers."""
+    second forward pass gives the same numbers. On CUDA its products are in bfloat16; what goes in
+    and comes out is as precise as the weights."""
 
     def __init__(self, trunk: nn.Module, trainable_layers: int) -> None:
         super().__init__()
@@ -49,8 +53,47 @@ class TextEncoder(nn.Module):
     def forward(self, chunks: Sequence[Tensor], prefixes: Sequence[Tensor] | None = None) -> Tensor:
         """[CLS] of each chunk; `prefixes` as `prefix` gave them, else they are made here."""
         states = self.prefix(chunks) if prefixes is None else prefixes
-        inputs = self._inputs(chunks)
         given = nn.utils.rnn.pad_sequence(list(states), batch_first=True)
+        inputs = self._inputs(chunks)
+        with self._products():
+            if fits(self.trunk, given.shape[1]):
+                left = through(self._top, given, inputs["attention_mask"].bool())
+            else:
+                left = self._resumed(inputs, given)
+        return left[:, 0].to(given.dtype)
+
+    @torch.no_grad()
+    def prefix(self, chunks: Sequence[Tensor]) -> list[Tensor]:
+        """What the first trainable layer receives: (tokens, width) for each chunk."""
+        inputs = self._inputs(chunks)
+        with self._products():
+            if fits(self.trunk, inputs["input_ids"].shape[1]):
+                embedded = self.trunk.embeddings(inputs["input_ids"])  # type: ignore[operator]
+                frozen = self._all[: -len(self._top)]
+                states = through(frozen, embedded, inputs["attention_mask"].bool())
+            else:
+                states = self._received(inputs)
+        states = states.to(next(self.parameters()).dtype)
+        return [state[: len(chunk)] for state, chunk in zip(states, chunks, strict=True)]
+
+    def _products(self) -> torch.autocast:
+        kind = next(self.parameters()).device.type
+        return torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda")
+
+    def _received(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Any model is run up to its first trainable layer."""
+        caught: list[Tensor] = []
+
+        def catch(_: nn.Module, args: Any, kwargs: Any) -> None:
+            caught.append(args[0] if args else kwargs["hidden_states"])
+            raise _ReachedError
+
+        with suppress(_ReachedError), _hooked(self._top[0], catch):
+            self.trunk(**inputs)
+        return caught[0]
+
+    def _resumed(self, inputs: dict[str, Tensor], given: Tensor) -> Tensor:
+        """Any model is run with its trainable layers only, the first of which receives `given`."""
 
         def put_in(_: nn.Module, args: Any, kwargs: Any) -> Any:
             slot = args[0] if args else kwargs["hidden_states"]
@@ -64,23 +107,7 @@ class TextEncoder(nn.Module):
 
         with self._only(self._top), _hooked(self._top[0], put_in):
             output: Tensor = self.trunk(**inputs).last_hidden_state
-        return output[:, 0]
-
-    @torch.no_grad()
-    def prefix(self, chunks: Sequence[Tensor]) -> list[Tensor]:
-        """What the first trainable layer receives: (tokens, width) for each chunk."""
-        caught: list[Tensor] = []
-
-        def catch(_: nn.Module, args: Any, kwargs: Any) -> None:
-            caught.append(args[0] if args else kwargs["hidden_states"])
-            raise _ReachedError
-
-        try:
-            with _hooked(self._top[0], catch):
-                self.trunk(**self._inputs(chunks))
-        except _ReachedError:
-            pass
-        return [state[: len(chunk)] for state, chunk in zip(caught[0], chunks, strict=True)]
+        return output
 
     def _inputs(self, chunks: Sequence[Tensor]) -> dict[str, Tensor]:
         ids = nn.utils.rnn.pad_sequence(list(chunks), batch_first=True, padding_value=self.pad)

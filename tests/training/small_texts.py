@@ -53,9 +53,9 @@ def bert() -> PreTrainedModel:
     return _drawn(lambda: BertModel(BertConfig(**SIZES)))
 
 
-def longformer() -> PreTrainedModel:
-    """Three layers, 16 wide, each token attending to 16 around it."""
-    return _drawn(lambda: LongformerModel(LongformerConfig(**SIZES, attention_window=[16] * 3)))
+def longformer(window: int = 16) -> PreTrainedModel:
+    """Three layers, 16 wide, each token attending to `window` around it."""
+    return _drawn(lambda: LongformerModel(LongformerConfig(**SIZES, attention_window=window)))
 
 
 def saved(folder: Path, trunk: PreTrainedModel) -> Path:

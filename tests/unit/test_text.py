@@ -18,7 +18,9 @@ from training.text_models import text_model_folder
 
 TOKENIZER = small_texts.tokenizer()
 TRUNKS = pytest.mark.parametrize(
-    "trunk", [small_texts.bert(), small_texts.longformer()], ids=["bert", "longformer"]
+    "trunk",
+    [small_texts.bert(), small_texts.longformer(), small_texts.longformer(512)],
+    ids=["bert", "longformer", "longformer whose window holds the chunks"],
 )
 START, END = TOKENIZER.cls_token_id, TOKENIZER.sep_token_id
 
