@@ -19,7 +19,7 @@ help:
 	@echo "make test-all        run every test, with coverage"
 	@echo "make check           format, lint, types, import contracts, freshness of the docs, their site"
 	@echo "make fix             repair what ruff can repair"
-	@echo "make bench           run the benchmarks, write bench/results/"
+	@echo "make bench           run the benchmarks, write bench/results/ and docs/results/speed.md"
 	@echo "make docs            write the generated pages and the site, build/site/index.html"
 	@echo "make paper           train on your copy of MIMIC-IV (configs/mimic_iv.toml), fill the paper's table"
 	@echo "make update-goldens  rewrite the expected answers; review the diff"
@@ -60,10 +60,9 @@ check: $(BIN)/.complete
 fix: $(BIN)/.complete
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-bench: $(BIN)/.spark
-	@$(BIN)/python -m bench.run
-	@$(BIN)/python -m bench.batch
-	@$(BIN)/python -m bench.spark
+bench: $(BIN)/.spark $(PEERS)/.complete
+	@$(BIN)/python -m bench
+	@$(BIN)/python -m docs.generate
 
 docs: $(BIN)/.complete
 	@$(BIN)/python -m docs.generate

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def compare(export: Path, folder: Path) -> tuple[list[Row], dict[str, Any]]:
         *(_memory(copies, found[copies], MEMORY_MIB) for copies in SIZES),
         _memory(SIZES[-1], less, LESS_MEMORY_MIB),
         _linear(found[SIZES[1]], most),
-        _beside_parsing(most, parsing),
+        *_beside_parsing(most, parsing),
     ]
     conditions = {
         "export": EXPORT,
@@ -130,7 +131,7 @@ def parsed(folder: Path) -> tuple[float, int]:
 
 def _memory(copies: int, found: Scored, setting: int) -> Row:
     return row(
-        f"batch peak memory, export x {copies}, beside --memory",
+        f"batch peak memory, export x {copies}, beside --memory {setting}",
         found.peak_mib,
         setting,
         most=setting,
@@ -151,15 +152,15 @@ def _linear(less: Scored, most: Scored) -> Row:
     )
 
 
-def _beside_parsing(found: Scored, parsing: float) -> Row:
-    return row(
-        f"batch, export x {SIZES[-1]}, beside orjson.loads of the same bytes",
-        found.cpu_seconds,
-        parsing,
-        most=parsing * TIMES_PARSING,
-        target=f"<= against x {TIMES_PARSING:g}",
-        unit="s",
-    )
+def _beside_parsing(found: Scored, parsing: float) -> Iterator[Row]:
+    times = {
+        f"batch, export x {SIZES[-1]}, beside orjson.loads of the same bytes": TIMES_PARSING,
+        "batch beside orjson.loads, the next goal": 1.0,
+    }
+    for name, most in times.items():
+        target = f"<= against x {most:g}"
+        limit = parsing * most
+        yield row(name, found.cpu_seconds, parsing, most=limit, target=target, unit="s")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,12 +15,22 @@ _PATIENCE_S = 60.0
 
 
 @contextmanager
-def serving(arguments: list[str], ready: str) -> Iterator[str]:
-    """Start `python -m ...arguments` with `{port}` filled in; yield its base URL once `ready` answers."""
+def serving(
+    arguments: list[str],
+    ready: str,
+    *,
+    python: str | Path = sys.executable,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """Start `python -m ...arguments` with `{port}` filled in; yield its base URL once `ready` answers.
+
+    `settings`: what its environment has beside ours.
+    """
     port = _free_port()
-    command = [sys.executable, "-m", *(each.format(port=port) for each in arguments)]
+    command = [python, "-m", *(each.format(port=port) for each in arguments)]
+    environment = os.environ | (settings or {})
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=Path.cwd(), env=dict(os.environ), **quiet) as server:
+    with subprocess.Popen(command, cwd=Path.cwd(), env=environment, **quiet) as server:
         base = f"http://127.0.0.1:{port}"
         try:
             _wait(base + ready, server)

@@ -35,7 +35,7 @@ STAYS_OUT = (
     "tests/conftest.py",
     "dist/readmit.cdx.json",
     "docs/results/demo/report.json",
-    "bench/run.py",
+    "bench/hook.py",
     "bundles/site/weights.safetensors",
     ".venv/bin/python",
 )
