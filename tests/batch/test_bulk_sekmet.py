@@ -3,14 +3,10 @@
 Its limits, as of 0.1.1: a token for exports needs a wildcard; `_until` and `_elements` are not there.
 """
 
-import json
-import socket
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 from joserfc.jwk import Key
 
@@ -22,8 +18,7 @@ from cds_service.dependencies import system_clock
 from cds_service.fhir_server import outgoing_client
 from fhir_mapping.exports import read_export
 from tests.security.clients import signing_key
-from tests.service.requests import EXAMPLES
-from tests.service.test_sekmet import LOADER, NAMES, Sekmet, started
+from tests.sekmet import NAMES, Sekmet, examples, serving
 
 pytestmark = pytest.mark.slow
 
@@ -33,35 +28,10 @@ WILDCARD = "system/*.rs"
 
 @pytest.fixture(scope="module")
 def sekmet(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sekmet]:
+    clients = [client(name, key) for name, key in KEYS.items()]
     folder = tmp_path_factory.mktemp("sekmet")
-    with socket.socket() as line:
-        line.bind(("127.0.0.1", 0))
-        port = line.getsockname()[1]
-    base = f"http://127.0.0.1:{port}/fhir"
-    settings = {
-        "base_url": base,
-        "data_dir": str(folder / "data"),
-        "server_auth": {
-            "types": ["bearer", "smart"],
-            "tokens": [LOADER],
-            "smart_clients": [client(name, key) for name, key in KEYS.items()],
-            "token_lifetime": 1,
-        },
-        "validation": {"inbound": "off"},
-        "simulator": {"enabled": False},
-        "log_inbound": False,
-    }
-    (folder / "settings.yaml").write_text(json.dumps(settings), "utf-8")  # JSON is YAML
-    command = [peers / "sekmet", "serve", "-c", "settings.yaml", "--host", "127.0.0.1"]
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen([*command, "--port", str(port)], cwd=folder, stdout=log, stderr=log) as it,
-    ):
-        try:
-            with httpx.Client(headers={"Authorization": f"Bearer {LOADER}"}, timeout=30) as http:
-                yield started(Sekmet(base, http))
-        finally:
-            it.terminate()
+    with serving(peers, folder, clients, token_lifetime_s=1) as empty:
+        yield empty.load(examples())
 
 
 def client(name: str, key: Key) -> dict:
@@ -84,12 +54,7 @@ def ids(folder: Path) -> set[tuple[str, str | None]]:
 
 
 def loaded() -> set[tuple[str, str]]:
-    bundles = [
-        json.loads((EXAMPLES.parent / "patients" / f"{name}.json").read_text("utf-8"))
-        for name in NAMES
-    ]
-    listed = [entry["resource"] for bundle in bundles for entry in bundle["entry"]]
-    return {(e["resourceType"], e["id"]) for e in listed if e["resourceType"] in TYPES}
+    return {(e["resourceType"], e["id"]) for e in examples() if e["resourceType"] in TYPES}
 
 
 @pytest.mark.parametrize("algorithm", sorted(KEYS))

@@ -25,14 +25,13 @@ from tests.batch.test_bulk_sekmet import KEYS, sekmet  # noqa: F401 - a fixture
 from tests.batch.test_score import EXPORT, rows_of, scored
 from tests.replay import read_folder
 from tests.security.clients import signing_key
+from tests.sekmet import Sekmet, resolved
 from tests.service.patients import Json
-from tests.service.test_sekmet import Sekmet, resolved
 
 pytestmark = [pytest.mark.slow, pytest.mark.data]
 OWN = Registered("ES384", "ES384", KEYS["ES384"])
 CLASSES = ("IMP", "ACUTE", "NONAC", "OBSENC", "SS")
 FEW = 8
-A_LOAD = 500
 COMPARED = ("patient_id", "encounter_id", "vector_digest", "outcome", "reason", "probability")
 
 
@@ -58,12 +57,10 @@ def few(in_hospital: list[str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def loaded(sekmet: Sekmet, charts: dict[str, list[bytes]], in_hospital: list[str]) -> Sekmet:  # noqa: F811
-    """With all of these, and some more. It takes in about a hundred resources a second."""
+    """With all of these, and some more."""
     others = [name for name in sorted(charts) if name not in in_hospital][:FEW]
     resources = [each for name in (*in_hospital, *others) for each in resolved(charts[name])]
-    for at in range(0, len(resources), A_LOAD):
-        sekmet.load(resources[at : at + A_LOAD])
-    return sekmet
+    return sekmet.load(resources)
 
 
 async def arrive(

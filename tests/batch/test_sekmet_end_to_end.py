@@ -5,13 +5,10 @@ identifier nor create on a condition; an id of the client's it takes. What was d
 """
 
 import json
-import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import polars
 import pytest
 from typer.testing import CliRunner, Result
@@ -21,15 +18,14 @@ from cds_service.cli import app
 from cds_service.smart.app_keys import new_app_keys, read_app_keys
 from fhir_mapping.exports import export_files
 from tests.conftest import ROOT
+from tests.sekmet import Sekmet, resolved, serving
 from tests.service.stored import KEY
 from tests.service.test_export_peers import fhirkit, pyrofile
-from tests.service.test_sekmet import LOADER, Sekmet, answering, resolved
 
 pytestmark = [pytest.mark.slow, pytest.mark.data]
 WRITTEN = ("Device", "RiskAssessment", "Provenance")
 WRITE = " ".join(f"system/{kind}.cu" for kind in WRITTEN)
 READ = " ".join(f"system/{kind}.rs" for kind in WRITTEN)
-AT_ONCE = 500
 
 Score = Callable[..., Result]
 
@@ -51,45 +47,12 @@ def sekmet(
     peers: Path, keys: Path, export: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sekmet]:
     """With the whole data set in it and nothing else: a type that it had would be read."""
-    folder = tmp_path_factory.mktemp("sekmet")
-    with socket.socket() as line:
-        line.bind(("127.0.0.1", 0))
-        port = line.getsockname()[1]
-    base = f"http://127.0.0.1:{port}/fhir"
     public = json.loads(read_app_keys(keys).public())
     client = {"client_id": "readmit-batch", "jwks": public, "scopes": "system/*.cruds"}
-    settings = {
-        "base_url": base,
-        "data_dir": str(folder / "data"),
-        "server_auth": {
-            "types": ["bearer", "smart"],
-            "tokens": [LOADER],
-            "smart_clients": [client],
-            "token_lifetime": 5,
-        },
-        "validation": {"inbound": "off"},
-        "simulator": {"enabled": False},
-        "log_inbound": False,
-    }
-    (folder / "settings.yaml").write_text(json.dumps(settings), "utf-8")  # JSON is YAML
-    command = [peers / "sekmet", "serve", "-c", "settings.yaml", "--host", "127.0.0.1"]
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen([*command, "--port", str(port)], cwd=folder, stdout=log, stderr=log) as it,
-    ):
-        try:
-            with httpx.Client(headers={"Authorization": f"Bearer {LOADER}"}, timeout=300) as http:
-                yield filled(answering(Sekmet(base, http)), export)
-        finally:
-            it.terminate()
-
-
-def filled(sekmet: Sekmet, export: Path) -> Sekmet:
     lines = [line.raw for file in export_files(export) for line in lines_of(file) if line.raw]
-    resources = resolved(lines)
-    for at in range(0, len(resources), AT_ONCE):
-        sekmet.load(resources[at : at + AT_ONCE])
-    return sekmet
+    folder = tmp_path_factory.mktemp("sekmet")
+    with serving(peers, folder, [client], token_lifetime_s=5) as empty:
+        yield empty.load(resolved(lines))
 
 
 @pytest.fixture

@@ -1,117 +1,36 @@
-"""Another project's FHIR server behind `fhirServer`, with its own tokens: sekmet-fhir.
+"""Another project's FHIR server behind `fhirServer`, with its own tokens: sekmet-fhir."""
 
-Its limits, as of 0.1.1: at most 1000 matches a page whatever `_count` asks; a search parameter that
-it does not know is ignored with a warning among the entries; system-level search is not there.
-"""
-
-import json
-import re
-import socket
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from httpx_retries import Retry, RetryTransport
 
 from fhir_mapping.prefetch import PREFETCH
 from tests.replay import read_folder, requests_of
+from tests.sekmet import NAMES, Sekmet, examples, resolved, serving
 from tests.service.fhir_loopback import reading
 from tests.service.patients import URL, Json, authorization, card_of, facts
-from tests.service.requests import EXAMPLES, example
+from tests.service.requests import example
 
 pytestmark = pytest.mark.slow
 
-NAMES = sorted(path.stem for path in EXAMPLES.glob("*.json"))
-CLIENT, PASSWORD, LOADER = "readmit", "of-the-client", "of-the-loader"
+CLIENT, PASSWORD = "readmit", "of-the-client"
 READ_ALL, READ_STAYS = "system/*.rs", "system/Patient.rs system/Encounter.rs"
 STAYS = 6
-URN = re.compile(r"urn:uuid:([0-9a-f-]+)")
-
-
-@dataclass(frozen=True)
-class Sekmet:
-    """A running server: its base, and a client that may write."""
-
-    base: str
-    http: httpx.Client
-
-    def token(self, scope: str) -> str:
-        """As a SMART backend service gets one."""
-        granted = self.http.post(
-            f"{self.base.removesuffix('/fhir')}/auth/token",
-            data={"grant_type": "client_credentials", "scope": scope},
-            auth=(CLIENT, PASSWORD),
-        )
-        return str(granted.raise_for_status().json()["access_token"])
-
-    def load(self, resources: list[Json]) -> None:
-        entries = [
-            {
-                "resource": each,
-                "request": {"method": "PUT", "url": f"{each['resourceType']}/{each['id']}"},
-            }
-            for each in resources
-        ]
-        batch = {"resourceType": "Bundle", "type": "batch", "entry": entries}
-        answers = self.http.post(self.base, json=batch, timeout=120).raise_for_status().json()
-        assert {each["response"]["status"][:2] for each in answers["entry"]} == {"20"}
 
 
 @pytest.fixture(scope="module")
 def sekmet(peers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sekmet]:
-    folder = tmp_path_factory.mktemp("sekmet")
-    with socket.socket() as line:
-        line.bind(("127.0.0.1", 0))
-        port = line.getsockname()[1]
-    base = f"http://127.0.0.1:{port}/fhir"
-    (folder / "settings.yaml").write_text(json.dumps(configured(base)), "utf-8")  # JSON is YAML
-    command = [peers / "sekmet", "serve", "-c", "settings.yaml", "--host", "127.0.0.1"]
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen([*command, "--port", str(port)], cwd=folder, stdout=log, stderr=log) as it,
-    ):
-        try:
-            with httpx.Client(headers={"Authorization": f"Bearer {LOADER}"}, timeout=30) as http:
-                yield started(Sekmet(base, http))
-        finally:
-            it.terminate()
+    scopes = f"{READ_ALL} {READ_STAYS}"
+    client = {"client_id": CLIENT, "client_secret": PASSWORD, "scopes": scopes}
+    with serving(peers, tmp_path_factory.mktemp("sekmet"), [client]) as empty:
+        yield empty.load(examples())
 
 
-def configured(base: str) -> Json:
-    client = {"client_id": CLIENT, "client_secret": PASSWORD, "scopes": f"{READ_ALL} {READ_STAYS}"}
-    return {
-        "base_url": base,
-        "server_auth": {
-            "types": ["bearer", "smart"],
-            "tokens": [LOADER],
-            "smart_clients": [client],
-        },
-        "validation": {"inbound": "off"},
-        "simulator": {"enabled": False},
-        "log_inbound": False,
-    }
-
-
-def started(sekmet: Sekmet) -> Sekmet:
-    """Asked until it answers, and given the example patients."""
-    answering(sekmet)
-    for name in NAMES:
-        bundle = json.loads((EXAMPLES.parent / "patients" / f"{name}.json").read_text("utf-8"))
-        sekmet.load([entry["resource"] for entry in bundle["entry"]])
-    return sekmet
-
-
-def answering(sekmet: Sekmet) -> Sekmet:
-    """Asked until it answers."""
-    often = Retry(total=300, backoff_factor=0.1, backoff_jitter=0, max_backoff_wait=0.2)
-    with httpx.Client(transport=RetryTransport(retry=often)) as patient:
-        patient.get(f"{sekmet.base}/metadata").raise_for_status()
-    return sekmet
+def token_of(sekmet: Sekmet, scope: str) -> str:
+    return sekmet.token(scope, client=CLIENT, password=PASSWORD)
 
 
 def asking(request: Json, sekmet: Sekmet, token: str, prefetch: Json) -> Json:
@@ -125,21 +44,11 @@ def told(sent: Json) -> Json:
     return {template.key: sent.get(template.key) for template in PREFETCH}
 
 
-def resolved(lines: list[bytes]) -> list[Json]:
-    """The resources with references as a server writes them; the export has them as `urn:uuid`."""
-    resources = [json.loads(line) for line in lines]
-    names = {each["id"]: f"{each['resourceType']}/{each['id']}" for each in resources}
-    return [
-        json.loads(URN.sub(lambda found: names.get(found[1], found[0]), line.decode()))
-        for line in lines
-    ]
-
-
 @pytest.mark.parametrize("name", NAMES)
 async def test_an_example_is_the_same_vector_by_every_way(
     name: str, sekmet: Sekmet, tmp_path: Path
 ) -> None:
-    request, token = example(name), sekmet.token(READ_ALL)
+    request, token = example(name), token_of(sekmet, READ_ALL)
     sent = request["prefetch"]
     part = {key: sent[key] for key in ("patient", "conditions", "observations")}
     async with reading(tmp_path, sekmet.base) as http:
@@ -157,7 +66,7 @@ async def test_an_example_is_the_same_vector_by_every_way(
 async def test_exported_patients_are_the_same_vector_by_every_way(
     sekmet: Sekmet, data_dir: Path, tmp_path: Path
 ) -> None:
-    export, token = data_dir / "synthea-bulk100" / "ndjson", sekmet.token(READ_ALL)
+    export, token = data_dir / "synthea-bulk100" / "ndjson", token_of(sekmet, READ_ALL)
     requests = list(islice(requests_of(export), STAYS))
     charts = read_folder(export).charts
     for patient in {request["context"]["patientId"] for _, request in requests}:
@@ -186,7 +95,7 @@ async def test_with_a_wrong_token_it_is_412_and_names_what_is_missing(
 async def test_what_the_scope_leaves_out_is_not_read_and_said(
     sekmet: Sekmet, tmp_path: Path
 ) -> None:
-    token = sekmet.token(READ_STAYS)
+    token = token_of(sekmet, READ_STAYS)
     async with reading(tmp_path, sekmet.base) as http:
         card = await card_of(http, asking(example("other-units"), sekmet, token, {}))
     sources = facts(card)["sources"]
@@ -201,7 +110,7 @@ async def test_what_the_scope_leaves_out_is_not_read_and_said(
 async def test_a_patient_whom_the_server_does_not_know_is_412(
     sekmet: Sekmet, tmp_path: Path
 ) -> None:
-    request: Any = asking(example(NAMES[0]), sekmet, sekmet.token(READ_ALL), {})
+    request: Any = asking(example(NAMES[0]), sekmet, token_of(sekmet, READ_ALL), {})
     request["context"] |= {"patientId": "nobody", "encounterId": "none"}
     async with reading(tmp_path, sekmet.base) as http:
         answer = await http.post(URL, json=request)
@@ -218,6 +127,6 @@ async def test_more_than_a_page_is_read_to_its_end(sekmet: Sekmet, tmp_path: Pat
     many = [one | {"id": f"more-{number}"} for number in range(1100)]
     sekmet.load([each | {"effectiveDateTime": stay["period"]["start"]} for each in many])
     async with reading(tmp_path, sekmet.base) as http:
-        token = sekmet.token(READ_ALL)
+        token = token_of(sekmet, READ_ALL)
         card = await card_of(http, asking(request, sekmet, token, {}))
     assert facts(card)["sources"]["Observation"] == "read"

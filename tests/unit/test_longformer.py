@@ -92,9 +92,7 @@ def exact(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.nn.functional.softmax", softmax)
 
 
-LENGTHS = pytest.mark.parametrize(
-    "lengths", [(1,), (2,), (255,), (256,), (256, 1, 130)], ids=str
-)
+LENGTHS = pytest.mark.parametrize("lengths", [(1,), (2,), (255,), (256,), (256, 1, 130)], ids=str)
 
 
 @LENGTHS
