@@ -1,21 +1,15 @@
 """Killed at any step and called again: the same files, and no job more than the kill cost."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from joserfc.jwk import Key
 
 from cds_service.batch.arrived import Arrived
-from tests.batch.bulk_server.state import FakeBulk, system_now
-from tests.batch.exporting import CLIENT_ID, Exporting
-from tests.security.clients import signing_key
+from tests.batch.bulk_server.state import FakeBulk
+from tests.batch.exporting import Exporting
+from tests.batch.killed import received
 
 pytestmark = pytest.mark.sampled(6)
 
@@ -180,44 +174,12 @@ async def test_killed_while_an_expired_job_is_forgotten(
     assert contents(await export.arrive()) == contents(whole)
 
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def started(server: FakeBulk, folder: Path, keys: Path) -> subprocess.Popen[bytes]:
-    address = f"{server.base}/$export"
-    command = [sys.executable, "-m", "tests.batch.arriving", address, str(folder), str(keys)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-
-
-def key_file(folder: Path, key: Key) -> Path:
-    path = folder / "app-keys.json"
-    path.write_text(json.dumps({"keys": [key.as_dict(private=True)]}))
-    return path
-
-
 @pytest.mark.slow
 def test_a_process_that_is_killed(server: FakeBulk, tmp_path: Path) -> None:
     prepared(server)
-    server.clock, server.faults.polls = system_now, 0
-    key = signing_key("batch-key")
-    server.register(CLIENT_ID, {"keys": [key.as_dict(private=False)]})
-    keys, came = key_file(tmp_path, key), {}
-    for at in (0, 4, 11):
-        folder, process = tmp_path / f"at-{at}", []
-        server.seen.clear()
-
-        def kill(at: int = at, process: list = process) -> None:
-            if len(server.seen) == at:
-                os.kill(process[0].pid, signal.SIGKILL)
-
-        server.on_request = kill
-        process.append(started(server, folder, keys))
-        process[0].communicate()
-        assert process[0].returncode == (-signal.SIGKILL if at else 0)
-        server.on_request = lambda: None
-        again = started(server, folder, keys)
-        said, _ = again.communicate()
-        came[at] = said
-        assert again.returncode == 0
+    server.faults.polls = 0
+    came = [
+        received(server, f"{server.base}/$export", tmp_path / f"{at}", at=at) for at in (0, 4, 11)
+    ]
     assert came[0]
-    assert len(set(came.values())) == 1
+    assert len(set(came)) == 1

@@ -1,20 +1,16 @@
 """Killed at any step of a search and called again: the same files, and little asked for twice."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cds_service.batch.arrived import Arrived
-from tests.batch.bulk_server.state import FakeBulk, system_now
-from tests.batch.exporting import CLIENT_ID, Time, registration
+from tests.batch.bulk_server.state import FakeBulk
+from tests.batch.exporting import Time, registration
+from tests.batch.killed import received
 from tests.batch.searches import Searching, stays
-from tests.batch.test_bulk_resume import ROOT, Dying, KilledError, key_file
-from tests.security.clients import signing_key
+from tests.batch.test_bulk_resume import Dying, KilledError
 
 PATIENTS = 12
 
@@ -103,30 +99,7 @@ async def test_files_that_are_done_are_not_asked_for_again(
 
 @pytest.mark.slow
 def test_a_process_that_is_killed(server: FakeBulk, tmp_path: Path) -> None:
-    server.records, server.clock = stays(PATIENTS), system_now
-    key = signing_key("batch-key")
-    server.register(CLIENT_ID, {"keys": [key.as_dict(private=False)]})
-    keys, came = key_file(tmp_path, key), {}
-    for at in (0, 60):
-        folder, process = tmp_path / f"at-{at}", []
-        server.seen.clear()
-
-        def kill(at: int = at, process: list = process) -> None:
-            if len(server.seen) == at:
-                os.kill(process[0].pid, signal.SIGKILL)
-
-        server.on_request = kill
-        process.append(started(server, folder, keys))
-        process[0].communicate()
-        assert process[0].returncode == (-signal.SIGKILL if at else 0)
-        server.on_request = lambda: None
-        again = started(server, folder, keys)
-        came[at], _ = again.communicate()
-        assert again.returncode == 0
+    server.records = stays(PATIENTS)
+    came = [received(server, server.base, tmp_path / f"{at}", at=at) for at in (0, 60)]
     assert came[0]
-    assert len(set(came.values())) == 1
-
-
-def started(server: FakeBulk, folder: Path, keys: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.batch.arriving", server.base, str(folder), str(keys)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    assert len(set(came)) == 1

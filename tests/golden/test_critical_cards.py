@@ -1,6 +1,5 @@
 """Cards of the second task, around fixed scores: words and order, whatever a network learns."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from cds_service.tenants import Alert
 from fhir_mapping.emergency import Variant
 from model.scoring import Score
 from tests.golden.reviewable import reviewable
+from tests.golden.reviewed import as_text, check_reviewed
 from tests.service.answering import assessment_of, first_card, occasion, tenant
 from tests.service.ed_patients import (
     LEFT,
@@ -46,13 +46,7 @@ def card_of(case: str) -> dict[str, Any]:
 @pytest.mark.parametrize("case", CASES)
 def test_card_is_the_reviewed_one(case: str, update_goldens: bool) -> None:
     golden = GOLDENS / f"{case}.json"
-    found = json.dumps(card_of(case), indent=1, ensure_ascii=False) + "\n"
-    if update_goldens:
-        golden.parent.mkdir(exist_ok=True)
-        golden.write_text(found, "utf-8")
-    assert golden.is_file(), f"{golden.name} is not there: make update-goldens"
-    reviewed = golden.read_text("utf-8")
-    assert found.splitlines() == reviewed.splitlines(), "make update-goldens, and review the diff"
+    check_reviewed(golden, as_text(card_of(case)), update=update_goldens)
 
 
 def test_no_golden_without_a_case() -> None:

@@ -1,6 +1,5 @@
 """Cards that say a probability, around fixed scores: words and order, whatever a network learns."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from cds_service.hooks.call import read_call
 from model.scoring import Contribution
 from tests.golden.answers import CLOCK, REQUESTS
 from tests.golden.reviewable import reviewable
+from tests.golden.reviewed import as_text, check_reviewed
 from tests.service.answering import first_card, occasion
 from tests.service.trained import SCORE, fixed_assessor
 
@@ -43,13 +43,7 @@ def card_of(case: str) -> dict[str, Any]:
 @pytest.mark.parametrize("case", CASES)
 def test_card_is_the_reviewed_one(case: str, update_goldens: bool) -> None:
     golden = GOLDENS / f"{case}.json"
-    found = json.dumps(card_of(case), indent=1, ensure_ascii=False) + "\n"
-    if update_goldens:
-        golden.parent.mkdir(exist_ok=True)
-        golden.write_text(found, "utf-8")
-    assert golden.is_file(), f"{golden.name} is not there: make update-goldens"
-    reviewed = golden.read_text("utf-8")
-    assert found.splitlines() == reviewed.splitlines(), "make update-goldens, and review the diff"
+    check_reviewed(golden, as_text(card_of(case)), update=update_goldens)
 
 
 def test_no_golden_without_a_case() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.golden.answers import FILES, REQUESTS, answers
+from tests.golden.reviewed import check_reviewed
 
 PATIENTS = Path(__file__).parent / "patients"
 CASES = sorted(path.stem for path in REQUESTS.glob("*.json"))
@@ -17,12 +18,7 @@ _answers = cache(answers)
 @pytest.mark.parametrize("case", CASES)
 def test_answer_is_the_reviewed_one(case: str, file: str, update_goldens: bool) -> None:
     golden, answer = PATIENTS / case / file, _answers(case)[file]
-    if update_goldens:
-        golden.parent.mkdir(exist_ok=True)
-        golden.write_text(answer, "utf-8")
-    assert golden.is_file(), f"{golden.name} of {case} is not there: make update-goldens"
-    reviewed = golden.read_text("utf-8")
-    assert answer.splitlines() == reviewed.splitlines(), "make update-goldens, and review the diff"
+    check_reviewed(golden, answer, update=update_goldens)
 
 
 @pytest.mark.parametrize("case", CASES)

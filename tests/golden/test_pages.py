@@ -9,6 +9,7 @@ import pytest
 
 from cds_service.smart.view.page import Facts
 from cds_service.smart.view.stored import Stored
+from tests.golden.reviewed import check_reviewed
 from tests.service.ed_patients import SERVICE, ed_call
 from tests.service.requests import now
 from tests.service.trained import ED_SCORE, SCORE, critical_fields, fixed_assessor
@@ -62,12 +63,7 @@ def page_of(case: str) -> str:
 @pytest.mark.parametrize("case", CASES)
 def test_page_is_the_reviewed_one(case: str, update_goldens: bool) -> None:
     golden, found = GOLDENS / f"{case}.txt", page_of(case)
-    if update_goldens:
-        golden.parent.mkdir(exist_ok=True)
-        golden.write_text(found, "utf-8")
-    assert golden.is_file(), f"{golden.name} is not there: make update-goldens"
-    reviewed = golden.read_text("utf-8")
-    assert found.splitlines() == reviewed.splitlines(), "make update-goldens, and review the diff"
+    check_reviewed(golden, found, update=update_goldens)
 
 
 def test_no_golden_without_a_case() -> None:

@@ -1,6 +1,5 @@
 """Cards as a site's choices make them: thresholds, what changed, the app, another draft, another task."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -20,6 +19,7 @@ from cds_service.tenants import Alert
 from model.scoring import scorer_for
 from tests.golden.answers import CLOCK, REQUESTS
 from tests.golden.reviewable import reviewable
+from tests.golden.reviewed import as_text, check_reviewed
 from tests.service.answering import assessment_of, occasion, tenant
 from tests.service.ed_patients import ed_call
 from tests.service.staying import Stay, estimated, in_progress, read, valued
@@ -96,13 +96,7 @@ def test_card_is_the_reviewed_one(case: str, update_goldens: bool) -> None:
     golden, card = GOLDENS / f"{case}.json", CASES[case]()
     assert card is not None
     kept = reviewable(dict(card), BUNDLES.get(case, TRAINED.bundle))
-    found = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
-    if update_goldens:
-        golden.parent.mkdir(exist_ok=True)
-        golden.write_text(found, "utf-8")
-    assert golden.is_file(), f"{golden.name} is not there: make update-goldens"
-    reviewed = golden.read_text("utf-8")
-    assert found.splitlines() == reviewed.splitlines(), "make update-goldens, and review the diff"
+    check_reviewed(golden, as_text(kept), update=update_goldens)
 
 
 def test_no_golden_without_a_case() -> None:
