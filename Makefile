@@ -48,7 +48,7 @@ test: $(BIN)/.complete
 
 test-all: $(BIN)/.spark $(PEERS)/.complete $(TOOLS)/.complete
 	@$(BIN)/pytest -m "not slow or unsampled" -n auto --cov
-	@$(BIN)/pytest -m "slow and not unsampled and not load" -n auto
+	@$(BIN)/pytest -m "slow and not unsampled and not load" -n auto --durations=25
 	@$(BIN)/pytest -m load
 
 check: $(BIN)/.complete

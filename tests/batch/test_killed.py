@@ -18,40 +18,51 @@ from cds_service.cli import app
 from fhir_mapping.exports import export_files
 from fhir_mapping.shards import shard_of
 from fhir_mapping.subjects import subject_of_malformed
+from tests.batch.bulk_server.state import FakeBulk
 from tests.batch.ending import outputs, stored
 from tests.batch.one_run import SHARE, one_run
+from tests.batch.tenancy import tenancy
 from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 KILLS, MOST = 20, 8
 """So many in all, and of one run: a machine that starts slowly would kill it for ever."""
-SETTINGS = ("READMIT_DATABASE", "READMIT_BUNDLES")
 FORK = multiprocessing.get_context("forkserver")
 FORK.set_forkserver_preload(["tests.batch.one_run"])  # seconds of imports, once
 
 
 @pytest.fixture
 def words(
-    data_dir: Path, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+    data_dir: Path,
+    tmp_path: Path,
+    database: str,
+    server: FakeBulk,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> list[str]:
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("cds_service.batch.run._SHARE", SHARE)
     monkeypatch.setenv("READMIT_DATABASE", database)
     monkeypatch.setenv("READMIT_BUNDLES", '{"readmission-risk": "bundles/lace-hospital"}')
-    source = str(a_part(data_dir / "synthea-bulk100" / "ndjson", tmp_path / "export"))
+    for name, value in tenancy(server, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    source = exported(a_part(data_dir / "synthea-bulk100" / "ndjson"), server)
     into = [f"{tmp_path}/out.{suffix}" for suffix in ("csv", "parquet", "ndjson")]
     targets = [word for each in (*into, "database") for word in ("--to", each)]
-    return ["score", "--from", source, *targets, "--memory", "512"]
+    return ["score", "--from", *source, *targets, "--memory", "512"]
 
 
-def a_part(export: Path, folder: Path) -> Path:
-    """Some patients, so that a run is short, in several files."""
-    folder.mkdir()
-    for file in export_files(export):
-        lines = [line.raw for line in lines_of(file) if line.raw]
-        kept = [raw for raw in lines if shard_of(subject_of_malformed(raw), 6) == 0]
-        (folder / file.name.removesuffix(".gz")).write_bytes(b"\n".join(kept) + b"\n")
-    return folder
+def a_part(export: Path) -> list[bytes]:
+    """The lines of some patients, so that a run is short."""
+    lines = [line.raw for file in export_files(export) for line in lines_of(file) if line.raw]
+    return [raw for raw in lines if shard_of(subject_of_malformed(raw), 6) == 0]
+
+
+def exported(lines: list[bytes], server: FakeBulk) -> list[str]:
+    """A server that exports them, in two files of each type."""
+    server.faults.polls, server.faults.files_per_type, server.records = 0, 2, {}
+    for resource in map(json.loads, lines):
+        server.records.setdefault(resource["resourceType"], []).append(resource)
+    return [f"{server.base}/$export", "--tenant", "north"]
 
 
 def test_the_end_is_the_same(words: list[str], tmp_path: Path, database: str) -> None:
@@ -82,7 +93,7 @@ def ended(words: list[str], run: Path) -> dict[str, Any]:
 
 def killed_after(seconds: float, words: list[str], run: Path) -> bool:
     """Whether it was killed; else it came to its end before."""
-    given = {name: os.environ[name] for name in SETTINGS}
+    given = {name: value for name, value in os.environ.items() if name.startswith("READMIT_")}
     process = FORK.Process(target=one_run, args=([*words, "--run", str(run)], given, str(ROOT)))
     process.start()
     process.join(seconds)
