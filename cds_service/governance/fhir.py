@@ -42,7 +42,6 @@ def audit_event(link: Link, subject: Row | None) -> str:
     """The AuditEvent of a link, as JSON; `subject`: the row it speaks of."""
     action, code, display = _EVENTS[link.kind]
     assessed = subject if link.kind == "assessed" else None
-    refused = subject if link.kind == "refused" else None
     made = {
         "id": link.hash,
         "meta": {"security": [AI]} if assessed and _by_network(assessed) else None,
@@ -51,7 +50,7 @@ def audit_event(link: Link, subject: Row | None) -> str:
         "recorded": instant(link.at),
         "outcome": _REFUSED if link.kind == "refused" else "0",
         "agent": [
-            {"who": _requestor(link, assessed or refused), "requestor": True},
+            {"who": _requestor(link, subject), "requestor": True},
             {
                 "who": device(assessed["bundle_digest"]) if assessed else {"display": "Readmit"},
                 "requestor": False,

@@ -36,7 +36,7 @@ async def append(
     entries: Iterable[Feedback], known: Mapping[str, str], shared: Mapping[str, Any], store: Store
 ) -> None:
     """Write entries, from a client or from a page. `known`: card -> the assessment that showed it
-    first; `shared`: tenant, service_id and received_at."""
+    first; `shared`: tenant, service_id and received_at, and on a page who the user is."""
     named = {str(uuid.uuid4()): each for each in entries}
     rows = [_row(name, each, known) | dict(shared) for name, each in named.items()]
     comments = {name: each.comment for name, each in named.items() if each.comment}

@@ -55,7 +55,7 @@ async def take_feedback(session: PatientSession, form: Form, state: State) -> Re
     tenant, service_id = session.tenant.name, found.row["service_id"]
     known = await state.store.cards_of(tenant, service_id=service_id, card_uuids={entry.card})
     shared = {"tenant": tenant, "service_id": service_id, "received_at": now}
-    await append([entry], known, shared, state.store)
+    await append([entry], known, shared | {"user_id": session.fhir_user}, state.store)
     return _to_page(session, state, f"?assessment={found.row['uuid']}#answer")
 
 

@@ -135,6 +135,9 @@ class FeedbackRow(Base):
     outcome_at: Mapped[datetime] = mapped_column(
         Moment, doc="when the user decided, as the client says"
     )
+    user_id: Mapped[str | None] = mapped_column(
+        String(255), doc="who answered on a page of the app; NULL: a client does not say"
+    )
 
 
 class SealedRow(Base):

@@ -80,6 +80,7 @@ def entry(shown: dict[str, Any], **columns: Any) -> dict[str, Any]:
         "reason_code": "not-now",
         "commented": False,
         "outcome_at": shown["created_at"],
+        "user_id": None,
     } | columns
 
 

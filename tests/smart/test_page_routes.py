@@ -236,6 +236,7 @@ async def test_an_answer_is_stored_as_an_ehrs_is(
     row = await row_of(readmit, name)
     assert (entry_row["card_uuid"], entry_row["assessment_uuid"]) == (row["card_uuid"], name)
     assert (entry_row["outcome"], entry_row["reason_code"], entry_row["commented"]) == stored
+    assert entry_row["user_id"] == row["user_id"] is not None
     sealed = {each["subject"] for each in await rows(readmit, SEALED)}
     assert (entry_row["uuid"] in sealed) == stored[2]
     assert "This card was answered" in (await shown(page)).text
