@@ -47,10 +47,12 @@ class Contrast:
         settings: Alignment,
         world: World,
     ) -> None:
-        """train: (rows, columns) prepared, the notes of the same rows, their patients."""
+        """train: (rows, columns) prepared on the module's device, the notes of the same rows, their
+        patients."""
         self.module = module
-        self._prepared, self._notes, self._subjects = train
-        self._selection = selection
+        self._prepared, notes, self._subjects = train
+        self._notes = notes.on(self._prepared.device)
+        self._selection = selection[0], selection[1].on(selection[0].device)
         self._settings, self._world = settings, world
 
     def batches(self, generator: torch.Generator) -> Sequence[Tensor]:
@@ -96,10 +98,8 @@ class Contrast:
 
     def _encode(self, notes: Corpus, chunks: Sequence[int], members: Sequence[int]) -> Tensor:
         chosen = [chunks[index] for index in members]
-        device = self._prepared.device
-        encoded: Tensor = self.module.text(
-            [notes.tokens(chunk).to(device) for chunk in chosen], notes.prefixes(chosen, device)
-        )
+        kept = notes.prefixes(chosen, self._prepared.device)
+        encoded: Tensor = self.module.text([notes.tokens(chunk) for chunk in chosen], kept)
         return encoded
 
     def _pooled(self, cls: Tensor, note_of: Tensor, notes: int) -> Tensor:

@@ -56,7 +56,15 @@ class Corpus:
         """What the first trainable layer receives, where it is kept."""
         if self.states is None:
             return None
-        return [torch.from_numpy(numpy.array(self.states[each])).to(device) for each in chunks]
+        kept = [self.states[each] for each in chunks]
+        together = torch.from_numpy(numpy.concatenate(kept)).to(device)
+        return list(torch.split(together, [len(each) for each in kept]))
+
+    def on(self, device: torch.device) -> "Corpus":
+        """The same notes with their token ids on the device; `states` stay on disk."""
+        together = torch.cat(self.ids).to(device)
+        ids = list(torch.split(together, [len(each) for each in self.ids]))
+        return Corpus(ids, self.starts, self.states)
 
 
 def tokenise(tokenizer: Any, texts: Sequence[str], most: int | None) -> Corpus:

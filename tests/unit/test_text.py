@@ -113,6 +113,25 @@ def test_the_model_is_whole_again_after_each_pass(trunk: PreTrainedModel) -> Non
     assert hooks == []
 
 
+@TRUNKS
+def test_products_in_bfloat16_leave_what_goes_in_and_out_in_float32(
+    trunk: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on CUDA."""
+    rows, encoder = ids(9, 5), TextEncoder(trunk, 1)
+    exact = encoder(rows)
+    monkeypatch.setattr(encoder, "_products", lambda: torch.autocast("cpu", torch.bfloat16))
+    states = encoder.prefix(rows)
+    assert {each.dtype for each in states} == {torch.float32}
+    for found in (encoder(rows), encoder(rows, states)):
+        assert found.dtype == torch.float32
+        assert not torch.equal(found, exact)
+        assert torch.allclose(found, exact, atol=0.1)
+    encoder(rows).sum().backward()
+    slopes = [each.grad for each in encoder.parameters() if each.grad is not None]
+    assert {each.dtype for each in slopes} == {torch.float32}
+
+
 def test_it_never_drops_out() -> None:
     encoder = TextEncoder(small_texts.bert(), 2).train()
     assert not any(module.training for module in encoder.modules())
