@@ -5,6 +5,8 @@ squared error on standardised numbers, cross-entropy on binaries and categories.
 """
 
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -63,25 +65,62 @@ def reconstruction_loss(output: Tensor, prepared: Tensor, hidden: Tensor, layout
     the number of (row, concept) pairs, so a concept of six columns weighs as much as one of one.
     """
     counted = hidden & ~prepared.isnan()
-    losses = torch.stack(
-        [_cells(output, prepared, layout, index) for index in range(len(layout.kinds))], dim=1
-    )
-    losses = torch.where(counted, losses, torch.zeros((), dtype=losses.dtype))
-    membership = functional.one_hot(torch.tensor(layout.concept_of)).to(losses)
-    cells = counted.to(losses) @ membership
+    places = _places(layout, output.device)
+    losses = _cells(output, prepared.nan_to_num(0.0), layout, places)
+    losses = losses.where(counted, 0.0)
+    membership = places.membership.to(losses.dtype)
+    cells = counted.to(losses.dtype) @ membership
     by_concept = (losses @ membership) / cells.clamp_min(1.0)
     return Total(by_concept.sum(), (cells > 0).sum())
 
 
-def _cells(output: Tensor, prepared: Tensor, layout: Layout, index: int) -> Tensor:
-    start, size = layout.spans[index]
-    guess = output[:, start : start + size]
-    truth = prepared[:, index].nan_to_num(0.0)
-    if layout.kinds[index] == "numeric":
-        return (guess[:, 0] - truth).square()
-    if layout.kinds[index] == "binary":
-        return functional.binary_cross_entropy_with_logits(guess[:, 0], truth, reduction="none")
-    return functional.cross_entropy(guess, truth.long(), reduction="none")
+def _cells(output: Tensor, truth: Tensor, layout: Layout, places: "_Places") -> Tensor:
+    """(rows, columns), all numbers at once, all binaries at once, then each category."""
+    guesses = output.index_select(1, places.numbers_at)
+    numbers = (guesses - truth.index_select(1, places.numbers)).square()
+    binaries = functional.binary_cross_entropy_with_logits(
+        output.index_select(1, places.binaries_at),
+        truth.index_select(1, places.binaries),
+        reduction="none",
+    )
+    categories = [
+        functional.cross_entropy(
+            output[:, start : start + size], truth[:, index].long(), reduction="none"
+        ).unsqueeze(1)
+        for index, (start, size) in enumerate(layout.spans)
+        if layout.kinds[index] == "categorical"
+    ]
+    return torch.cat((numbers, binaries, *categories), dim=1).index_select(1, places.order)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Columns of a kind, and `_at` where their outputs lie; `order` puts the kinds' columns back;
+    `membership` (columns, concepts)."""
+
+    numbers: Tensor
+    numbers_at: Tensor
+    binaries: Tensor
+    binaries_at: Tensor
+    order: Tensor
+    membership: Tensor
+
+
+@cache
+def _places(layout: Layout, device: torch.device) -> _Places:
+    """Made once: in every step they would be copied from the host, and waited for."""
+    kinds = ("numeric", "binary", "categorical")
+    of_kind = [[i for i, each in enumerate(layout.kinds) if each == kind] for kind in kinds]
+    at = [[layout.spans[index][0] for index in columns] for columns in of_kind]
+    with device:
+        return _Places(
+            torch.tensor(of_kind[0], dtype=torch.long),
+            torch.tensor(at[0], dtype=torch.long),
+            torch.tensor(of_kind[1], dtype=torch.long),
+            torch.tensor(at[1], dtype=torch.long),
+            torch.tensor([*chain(*of_kind)]).argsort(),
+            functional.one_hot(torch.tensor(layout.concept_of), max(layout.concept_of) + 1),
+        )
 
 
 class Reconstructor(nn.Module):

@@ -16,8 +16,11 @@ from bench.gpu import __main__ as gpu
 from bench.gpu import agreement, drawn
 from bench.gpu.agreement import AGREEMENTS, CPU, Agreement
 from bench.gpu.speed import Sizes
+from model.masking import Reconstructor
 from model.text import TextEncoder
+from tests.networks import SMALL, classifier, prepared_rows, small_config
 
+CONFIG = small_config(bins=4, embedding=3, output=12)
 TINY = Sizes(
     layers=1, width=32, heads=2, chunks=(2,), rows=(16,), stays=32, batch=16, rounds=1
 )  # fmt: skip
@@ -131,3 +134,20 @@ def test_the_text_tower_makes_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch)
     tower = TextEncoder(trunk.to(META), 1)
     chunks = agreement._chunks(*given, META)
     assert tower(chunks).device == tower(chunks, tower.prefix(chunks)).device == META
+
+
+def test_a_step_of_masked_pretraining_makes_nothing_elsewhere() -> None:
+    module = Reconstructor(classifier(CONFIG).encoder, SMALL, CONFIG).to(META).train()
+    rows = prepared_rows(16).to(META)
+    total = module(rows, torch.zeros_like(rows, dtype=torch.bool))
+    (total.sum / total.count).backward()
+    slopes = [each.grad for each in module.parameters() if each.grad is not None]
+    assert {total.sum.device, *(each.device for each in slopes)} == {META}
+
+
+def test_a_step_of_fine_tuning_makes_nothing_elsewhere() -> None:
+    module = classifier(CONFIG).to(META).train()
+    encoded = module.encoder(prepared_rows(16).to(META))
+    (module.head(encoded.embedding).sum() + encoded.sparsity).backward()
+    slopes = [each.grad for each in module.parameters() if each.grad is not None]
+    assert {each.device for each in slopes} == {META}
