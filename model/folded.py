@@ -16,6 +16,8 @@ from model.shape import TabNetConfig, attention_groups
 
 Weights = Mapping[str, Tensor]
 _EPSILON = 1e-5  # of torch's BatchNorm1d
+_CACHED_ROWS = 512
+_FEW_ROWS = 16
 _HALF = float(torch.tensor(0.5, dtype=torch.float32).sqrt())  # pytorch_tabnet's, in any precision
 
 
@@ -28,6 +30,10 @@ class Dense:
 
     def __call__(self, rows: Tensor) -> Tensor:
         return torch.baddbmm(self.bias, rows, self.weight)
+
+    def scaled(self, factor: float) -> "Dense":
+        """The layer for rows that are to be multiplied by the factor first."""
+        return Dense(self.weight * factor, self.bias)
 
 
 @dataclass(frozen=True)
@@ -49,10 +55,11 @@ class Embedding:
         """(B, columns) with NaN -> (S, B, E)."""
         missing = prepared.isnan()
         filled = prepared.nan_to_num(0.0)
-        numbers = torch.einsum("rcb,scbw->srcw", self._parts(filled), self.weight)
-        numbers = numbers + self.bias.unsqueeze(1)
-        levels = self.levels[:, filled[:, self.levelled].long() + self.offsets]
-        embedded = torch.cat((numbers, levels), dim=2)[:, :, self.order]
+        embedded = torch.einsum("rcb,scbw->srcw", self._parts(filled), self.weight)
+        embedded = embedded + self.bias.unsqueeze(1)
+        if len(self.levelled):
+            levels = self.levels[:, filled[:, self.levelled].long() + self.offsets]
+            embedded = torch.cat((embedded, levels), dim=2)[:, :, self.order]
         return torch.where(missing.unsqueeze(-1), self.mask.unsqueeze(1), embedded).flatten(2)
 
     def _parts(self, filled: Tensor) -> Tensor:
@@ -81,8 +88,10 @@ class FoldedNetwork:
     last: Dense
 
     def logits(self, prepared: Tensor) -> Tensor:
-        """(B, columns) -> (S, B)."""
-        return self.from_embedded(self.embed(prepared))
+        """(B, columns) -> (S, B). On a CPU so many rows at a time as its cache holds."""
+        if len(prepared) <= _CACHED_ROWS or not prepared.is_cpu:
+            return self.from_embedded(self.embed(prepared))
+        return torch.cat([self.logits(rows) for rows in prepared.split(_CACHED_ROWS)], dim=1)
 
     def from_embedded(self, embedded: Tensor) -> Tensor:
         """(S, B, E) -> (S, B)."""
@@ -101,34 +110,69 @@ class FoldedNetwork:
 
     def _steps(self, embedded: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Each step's mask over the groups (S, B, G) and its decision (S, B, n_d)."""
-        n_d, gamma = self.config.n_d, self.config.gamma
+        parts, gamma = (self.config.n_d, self.config.n_a), self.config.gamma
         inputs = embedded * self.first_scale + self.first_shift
-        attended = self._transform(self.splitter, inputs)[..., n_d:]
+        _, attended = self._transform(self.splitter, inputs).split(parts, dim=-1)
         prior = inputs.new_ones(1)
         for attend, transformer in zip(self.attention, self.transformers, strict=True):
             mask = sparsemax(attend(attended) * prior)
             prior = prior * (gamma - mask)
-            out = self._transform(transformer, mask.index_select(-1, self.group_of) * inputs)
-            yield mask, out[..., :n_d].relu()
-            attended = out[..., n_d:]
+            out = self._transform(transformer, self._spread(mask) * inputs)
+            decision, attended = out.split(parts, dim=-1)
+            yield mask, decision.relu()
+
+    def _spread(self, mask: Tensor) -> Tensor:
+        """(S, B, G) -> (S, B, E): each group's weight to all of its inputs."""
+        alone = mask.shape[-1] == len(self.group_of)
+        return mask if alone else mask.index_select(-1, self.group_of)
 
     def _transform(self, layers: Sequence[Dense], rows: Tensor) -> Tensor:
-        """GLU layers one after the other, each added to what came before but the first."""
+        """GLU layers one after the other, each added to what came before but the first.
+
+        The library multiplies each sum by sqrt(0.5); `_unscaled` has put that into the weights.
+        """
         rows = torch.nn.functional.glu(layers[0](rows))
         for layer in layers[1:]:
-            rows = (rows + torch.nn.functional.glu(layer(rows))) * _HALF
+            rows = torch.nn.functional.glu(layer(rows)) + rows
         return rows
 
 
 def sparsemax(rows: Tensor) -> Tensor:
     """Euclidean projection of the last dimension onto the simplex (Martins, Astudillo 2016)."""
     shifted = rows - rows.amax(-1, keepdim=True)
-    ordered = shifted.sort(-1, descending=True).values
-    sums = ordered.cumsum(-1) - 1.0
-    ranks = torch.arange(1, rows.shape[-1] + 1, dtype=rows.dtype, device=rows.device)
-    support = (ranks * ordered > sums).sum(-1, keepdim=True)
-    threshold = sums.gather(-1, support - 1) / support
+    at_once = rows.numel() <= _FEW_ROWS * rows.shape[-1] or not rows.is_cpu
+    threshold = _sorted_threshold(shifted) if at_once else _climbed_threshold(shifted)
     return (shifted - threshold).clamp_min(0.0)
+
+
+def _sorted_threshold(shifted: Tensor) -> Tensor:
+    """Few launches, none waited for: of the k largest, (their sum - 1) / k is greatest for those that stay."""
+    ranks = torch.arange(1, shifted.shape[-1] + 1, dtype=shifted.dtype, device=shifted.device)
+    sums = shifted.sort(-1, descending=True).values.cumsum(-1)
+    return ((sums - 1.0) / ranks).amax(-1, keepdim=True)
+
+
+def _climbed_threshold(shifted: Tensor) -> Tensor:
+    """No sorting, which would take longer than the network's products: Newton's steps from below, until no
+    row loses an entry (Michelot 1986)."""
+    kept = _kept(shifted.detach())
+    return ((shifted * kept).sum(-1, keepdim=True) - 1.0) / kept.sum(-1, keepdim=True)
+
+
+def _kept(shifted: Tensor) -> Tensor:
+    """1 where the projection is above zero, else 0; the largest of each row of `shifted` is 0."""
+    width = shifted.shape[-1]
+    threshold = ((shifted.sum(-1, keepdim=True) - 1.0) / width).clamp_min_(-1.0)
+    before = shifted.new_zeros(1)
+    for _ in range(width):
+        above = (shifted - threshold).clamp_min_(0.0)
+        excess = above.sum(-1, keepdim=True) - 1.0
+        kept = above.sign_()
+        count = kept.sum(-1, keepdim=True)
+        if torch.equal(count, before):
+            break
+        threshold, before = threshold + excess / count, count
+    return kept
 
 
 def fold(schema: Schema, config: TabNetConfig, members: Sequence[Weights]) -> FoldedNetwork:
@@ -137,6 +181,7 @@ def fold(schema: Schema, config: TabNetConfig, members: Sequence[Weights]) -> Fo
     steps = range(config.n_steps)
     start = "encoder.network"
     groups = attention_groups(schema, config)
+    last = _HALF ** (config.n_shared + config.n_independent - 1)
     return FoldedNetwork(
         embed=_embedding(schema, config, members),
         first_scale=_stack(members, f"{start}.initial_bn.weight").unsqueeze(1)
@@ -146,13 +191,15 @@ def fold(schema: Schema, config: TabNetConfig, members: Sequence[Weights]) -> Fo
         transformers=tuple(
             _transformer(members, f"{start}.feat_transformers.{step}", config) for step in steps
         ),
-        attention=tuple(_normed(members, f"{start}.att_transformers.{step}") for step in steps),
+        attention=tuple(
+            _normed(members, f"{start}.att_transformers.{step}").scaled(last) for step in steps
+        ),
         group_of=groups.argmax(0),
         config=config,
         widen=None
         if config.n_d == config.output
         else _stack(members, "encoder.widen.weight").transpose(1, 2),
-        hidden=_dense(members, "head.layers.1"),
+        hidden=_dense(members, "head.layers.1").scaled(last),
         last=_dense(members, "head.layers.4"),
     )
 
@@ -190,7 +237,18 @@ def _embedding(schema: Schema, config: TabNetConfig, members: Sequence[Weights])
 def _transformer(members: Sequence[Weights], part: str, config: TabNetConfig) -> tuple[Dense, ...]:
     shared = [f"{part}.shared.glu_layers.{i}" for i in range(config.n_shared)]
     own = [f"{part}.specifics.glu_layers.{i}" for i in range(config.n_independent)]
-    return tuple(_normed(members, layer) for layer in (*shared, *own))
+    layers = [_normed(members, layer) for layer in (*shared, *own)]
+    return tuple(_unscaled(layer, number) for number, layer in enumerate(layers))
+
+
+def _unscaled(layer: Dense, number: int) -> Dense:
+    """A GLU layer that takes and gives rows larger than the library's by as many sqrt(0.5) as came before:
+    none before the first two. What is let through grows likewise, the gate must not."""
+    before = _HALF ** max(number - 1, 0)
+    through, gate = layer.weight.chunk(2, dim=-1)
+    bias_through, bias_gate = layer.bias.chunk(2, dim=-1)
+    weight = torch.cat((through, gate * before), dim=-1)
+    return Dense(weight, torch.cat((bias_through / before, bias_gate), dim=-1))
 
 
 def _normed(members: Sequence[Weights], part: str) -> Dense:

@@ -9,7 +9,7 @@ import msgspec
 import numpy
 from numpy.typing import NDArray
 
-from model.schema import Schema
+from model.schema import Kind, Schema
 
 Floats = NDArray[numpy.float64]
 _LIMIT = 10.0  # standard deviations; beyond it a value says no more than "extreme"
@@ -35,19 +35,22 @@ class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """(rows, columns) raw -> prepared float32. A level id outside the list becomes unknown, a
         flag that is neither 0 nor 1 missing."""
         prepared = numpy.array(values, dtype=numpy.float64)
-        for index, column in enumerate(schema):
-            cells = prepared[:, index]
-            if column.kind == "numeric":
-                standard = self.numeric[column.name]
-                scaled = (cells - standard.mean) / standard.deviation
-                prepared[:, index] = numpy.clip(scaled, -_LIMIT, _LIMIT)
-            elif column.kind == "categorical":
-                known = (cells >= 0) & (cells <= len(column.levels))
-                unknown = numpy.where(numpy.isnan(cells), numpy.nan, len(column.levels))
-                prepared[:, index] = numpy.where(known, cells, unknown)
-            else:
-                prepared[:, index] = numpy.where((cells == 0) | (cells == 1), cells, numpy.nan)
+        numeric, categorical = _places(schema, "numeric"), _places(schema, "categorical")
+        binary = _places(schema, "binary")
+        prepared[:, numeric] = self._standardised(schema, prepared[:, numeric], numeric)
+        last = numpy.array([len(schema.columns[index].levels) for index in categorical])
+        levels, flags = prepared[:, categorical], prepared[:, binary]
+        known = ((levels >= 0) & (levels <= last)) | numpy.isnan(levels)
+        prepared[:, categorical] = numpy.where(known, levels, last)
+        prepared[:, binary] = numpy.where((flags == 0) | (flags == 1), flags, numpy.nan)
         return prepared.astype(numpy.float32)
+
+    def _standardised(self, schema: Schema, cells: Floats, places: list[int]) -> Floats:
+        standards = [self.numeric[schema.columns[index].name] for index in places]
+        means = numpy.array([standard.mean for standard in standards])
+        deviations = numpy.array([standard.deviation for standard in standards])
+        scaled: Floats = numpy.clip((cells - means) / deviations, -_LIMIT, _LIMIT)
+        return scaled
 
     def bin_edges(self, schema: Schema, bins: int) -> NDArray[numpy.float32]:
         """(numeric columns, parts + 1) edges in standard deviations, padded where fewer."""
@@ -58,6 +61,11 @@ class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for row, edges in zip(padded, rows, strict=True):
             row[: len(edges)] = edges
         return padded
+
+
+def _places(schema: Schema, kind: Kind) -> list[int]:
+    """Indices of the columns of one kind."""
+    return [index for index, column in enumerate(schema) if column.kind == kind]
 
 
 def parts_of(bins: int) -> int:

@@ -58,7 +58,7 @@ def test_contributions_add_up_to_the_distance_from_the_reference(
 def test_the_reference_itself_has_nothing_to_explain(network: FoldedNetwork) -> None:
     found = attribute(network, REFERENCE, REFERENCE)
     assert not found.by_column.any()
-    assert found.rest == 0.0
+    assert abs(found.rest) < 1e-6  # equal rows of one batch may differ in their last bit
 
 
 @pytest.mark.parametrize("name", SMALL.names)
