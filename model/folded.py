@@ -91,7 +91,7 @@ class FoldedNetwork:
         """(B, columns) -> (S, B). On a CPU so many rows at a time as its cache holds."""
         if len(prepared) <= _CACHED_ROWS or not prepared.is_cpu:
             return self.from_embedded(self.embed(prepared))
-        return torch.cat([self.logits(rows) for rows in prepared.split(_CACHED_ROWS)], dim=1)
+        return torch.cat([self.logits(rows) for rows in torch.split(prepared, _CACHED_ROWS)], dim=1)
 
     def from_embedded(self, embedded: Tensor) -> Tensor:
         """(S, B, E) -> (S, B)."""
@@ -110,15 +110,15 @@ class FoldedNetwork:
 
     def _steps(self, embedded: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Each step's mask over the groups (S, B, G) and its decision (S, B, n_d)."""
-        parts, gamma = (self.config.n_d, self.config.n_a), self.config.gamma
+        parts, gamma = [self.config.n_d, self.config.n_a], self.config.gamma
         inputs = embedded * self.first_scale + self.first_shift
-        _, attended = self._transform(self.splitter, inputs).split(parts, dim=-1)
+        _, attended = torch.split(self._transform(self.splitter, inputs), parts, dim=-1)
         prior = inputs.new_ones(1)
         for attend, transformer in zip(self.attention, self.transformers, strict=True):
             mask = sparsemax(attend(attended) * prior)
             prior = prior * (gamma - mask)
             out = self._transform(transformer, self._spread(mask) * inputs)
-            decision, attended = out.split(parts, dim=-1)
+            decision, attended = torch.split(out, parts, dim=-1)
             yield mask, decision.relu()
 
     def _spread(self, mask: Tensor) -> Tensor:
