@@ -1,6 +1,6 @@
 """The device beside the CPU: the same numbers, within what the page of results says.
 
-Called by the runner and by tests marked `gpu`; each raises nothing and tells how far apart it is.
+Called by the runner and by tests marked `gpu`; each says how far apart the two are.
 """
 
 import copy
@@ -56,7 +56,7 @@ def attention(device: torch.device) -> Agreement:
 
 def longformer_states(device: torch.device) -> Agreement:
     """Every token's, by our way on both."""
-    trunk, (ids, seen) = _text_model()
+    trunk, (ids, seen) = text_model()
     here = ours(trunk, ids, seen)[seen]
     there = ours(trunk.to(device), ids.to(device), seen.to(device))[seen.to(device)]
     return Agreement("Longformer's states, float32", _apart(here, there), FLOAT32)
@@ -64,7 +64,7 @@ def longformer_states(device: torch.device) -> Agreement:
 
 def longformer_beside_transformers(device: torch.device) -> Agreement:
     """Every token's, ours and transformers' own on the device."""
-    trunk, given = _text_model()
+    trunk, given = text_model()
     ids, seen = (each.to(device) for each in given)
     trunk = trunk.to(device)
     apart = _apart(ours(trunk, ids, seen)[seen], theirs(trunk, ids, seen)[seen])
@@ -73,7 +73,7 @@ def longformer_beside_transformers(device: torch.device) -> Agreement:
 
 def longformer_gradients(device: torch.device) -> Agreement:
     """Of the last layer's weights."""
-    trunk, given = _text_model()
+    trunk, given = text_model()
     here, there = (
         _gradients(copy.deepcopy(trunk).to(each), *(part.to(each) for part in given))
         for each in (CPU, device)
@@ -83,16 +83,16 @@ def longformer_gradients(device: torch.device) -> Agreement:
 
 def text_tower(device: torch.device) -> Agreement:
     """[CLS] with bfloat16 products where the device is a GPU."""
-    trunk, given = _text_model()
-    here = TextEncoder(trunk, 1)(_chunks(*given, CPU))
-    there = TextEncoder(trunk.to(device), 1)(_chunks(*given, device))
+    trunk, given = text_model()
+    here = TextEncoder(trunk, 1)(chunks_on(*given, CPU))
+    there = TextEncoder(trunk.to(device), 1)(chunks_on(*given, device))
     return Agreement("[CLS], bfloat16 beside float32, 1 - cosine", _turned(here, there), COSINE)
 
 
 def kept_frozen_outputs(device: torch.device) -> Agreement:
     """[CLS] from what the frozen layers gave each chunk alone, and from all at once."""
-    trunk, given = _text_model()
-    tower, chunks = TextEncoder(trunk.to(device), 1), _chunks(*given, device)
+    trunk, given = text_model()
+    tower, chunks = TextEncoder(trunk.to(device), 1), chunks_on(*given, device)
     kept = [tower.prefix([chunk])[0] for chunk in chunks]
     return Agreement(
         "[CLS] from kept frozen outputs, bfloat16, 1 - cosine",
@@ -123,7 +123,8 @@ AGREEMENTS: Final[tuple[Callable[[torch.device], Agreement], ...]] = (
 )
 
 
-def _text_model() -> tuple[LongformerModel, tuple[Tensor, Tensor]]:
+def text_model() -> tuple[LongformerModel, tuple[Tensor, Tensor]]:
+    """Two layers, 64 wide, and a padded batch: ids, and which are no padding."""
     torch.manual_seed(0)
     return longformer(layers=2, width=64, heads=4), batch(LENGTHS)
 
@@ -135,7 +136,8 @@ def _gradients(trunk: LongformerModel, ids: Tensor, seen: Tensor) -> Tensor:
     return torch.cat([each.grad.flatten() for each in last.parameters()])
 
 
-def _chunks(ids: Tensor, seen: Tensor, device: torch.device) -> list[Tensor]:
+def chunks_on(ids: Tensor, seen: Tensor, device: torch.device) -> list[Tensor]:
+    """Without padding, as TextEncoder takes them."""
     return [row[real].to(device) for row, real in zip(ids, seen, strict=True)]
 
 

@@ -3,17 +3,20 @@
 Every timed call ends with its result on the host, so that nothing is still under way when the clock stops.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
+from transformers import LongformerModel
 
 from bench.gpu.drawn import network_on, prepared
 from bench.interleaved import shortest
 from bench.reporting import Row, times_faster
 from bench.text import batch, longformer, ours, theirs
+from model.folded import FoldedNetwork
 
 TEXT_TARGET, SCORING_TARGET, PRETRAINING_TARGET = 8.0, 20.0, 5.0
 
@@ -33,34 +36,38 @@ class Sizes:
 
 
 def text(device: torch.device, sizes: Sizes) -> Iterator[Row]:
-    """Whole chunks of 256 tokens, both under bfloat16 on a GPU."""
+    """Whole chunks of 256 tokens."""
     torch.manual_seed(0)
     trunk = longformer(sizes.layers, sizes.width, sizes.heads).to(device)
     for chunks in sizes.chunks:
-        ids, seen = (each.to(device) for each in batch((256,) * chunks))
-
-        def run(way: object, given: tuple[Tensor, Tensor] = (ids, seen)) -> Tensor:
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                return way(trunk, *given)[:, 0].float().cpu()  # type: ignore[operator]
-
-        took = shortest({"ours": lambda: run(ours), "theirs": lambda: run(theirs)}, rounds=sizes.rounds)  # fmt: skip
+        given = [each.to(device) for each in batch((256,) * chunks)]
+        ways = {way.__name__: partial(_cls, way, trunk, *given) for way in (ours, theirs)}
+        took = shortest(ways, rounds=sizes.rounds)
         name = f"text encoder, {chunks} chunks of 256 tokens"
         yield times_faster(name, took["ours"], took["theirs"], least=TEXT_TARGET, unit="ms")
 
 
+def _cls(way: Callable[..., Tensor], trunk: LongformerModel, ids: Tensor, seen: Tensor) -> Tensor:
+    """Either way with bfloat16 products on a GPU, as TextEncoder has them."""
+    kind = ids.device.type
+    with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
+        return way(trunk, ids, seen)[:, 0].float().cpu()
+
+
 def scoring(device: torch.device, sizes: Sizes) -> Iterator[Row]:
     """The demonstration's members from rows on the host to logits on the host, over one CPU core."""
-    here, there = network_on(torch.device("cpu")), network_on(device)
+    networks = {"core": network_on(torch.device("cpu")), "ours": network_on(device)}
     for rows in sizes.rows:
         given = prepared(rows)
         with torch.inference_mode(), _one_thread():
-            ways = {
-                "ours": lambda given=given: there.logits(given.to(device)).cpu(),
-                "core": lambda given=given: here.logits(given),
-            }
+            ways = {name: partial(_logits, each, given) for name, each in networks.items()}
             took = shortest(ways, rounds=min(sizes.rounds, 3))
         name = f"scoring, {rows} rows, over one CPU core"
         yield times_faster(name, took["ours"], took["core"], least=SCORING_TARGET, unit="ms")
+
+
+def _logits(network: FoldedNetwork, rows: Tensor) -> Tensor:
+    return network.logits(rows.to(network.group_of.device)).cpu()
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """The GPU gives the CPU's numbers; and what measures it runs to its end on any machine."""
 
+import ast
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,6 +20,7 @@ from bench.gpu.agreement import AGREEMENTS, CPU, Agreement
 from bench.gpu.speed import Sizes
 from model.masking import Reconstructor
 from model.text import TextEncoder
+from tests.conftest import ROOT
 from tests.networks import SMALL, classifier, prepared_rows, small_config
 
 CONFIG = small_config(bins=4, embedding=3, output=12)
@@ -130,9 +133,9 @@ def test_a_network_folded_on_a_device_lies_there_whole(monkeypatch: pytest.Monke
 
 def test_the_text_tower_makes_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TextEncoder, "_products", nullcontext)
-    trunk, given = agreement._text_model()
+    trunk, given = agreement.text_model()
     tower = TextEncoder(trunk.to(META), 1)
-    chunks = agreement._chunks(*given, META)
+    chunks = agreement.chunks_on(*given, META)
     assert tower(chunks).device == tower(chunks, tower.prefix(chunks)).device == META
 
 
@@ -151,3 +154,31 @@ def test_a_step_of_fine_tuning_makes_nothing_elsewhere() -> None:
     (module.head(encoded.embedding).sum() + encoded.sparsity).backward()
     slopes = [each.grad for each in module.parameters() if each.grad is not None]
     assert {each.device for each in slopes} == {META}
+
+
+def imports_of(name: str) -> set[str]:
+    """What a module of ours imports, and those above it in its package."""
+    file = ROOT / name.replace(".", "/")
+    file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
+    if not file.is_file():  # a name out of a module
+        return {name.rpartition(".")[0]}
+    found = {name.rpartition(".")[0]} - {""}
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_a_machine_with_torch_and_transformers_can_run_it() -> None:
+    """transformers brings numpy, safetensors and rich; bench/gpu.sh sees to msgspec."""
+    waiting, seen = ["bench.gpu.__main__", "bench.gpu.agreement", "bench.gpu.speed"], set[str]()
+    while waiting:
+        seen.add(name := waiting.pop())
+        if name.partition(".")[0] in ("bench", "model"):
+            waiting += imports_of(name) - seen
+    needed = {name.partition(".")[0] for name in seen} - sys.stdlib_module_names
+    assert needed == {
+        "bench", "model", "torch", "transformers", "numpy", "safetensors", "rich", "msgspec"
+    }  # fmt: skip
