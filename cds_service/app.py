@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds_service import metrics, probes
@@ -146,6 +147,10 @@ def _outcome(status: int, code: str, diagnostics: str) -> Response:
 _CHALLENGES = {"login": "Bearer", "forbidden": 'Bearer error="insufficient_scope"'}
 
 
+_CLIENT_GONE = 499
+"""What proxies count a request as whose client left before it was read whole; nobody is sent it."""
+
+
 class _Observed:
     """One log line for each request; an unforeseen error becomes a 500 that says its number only."""
 
@@ -167,6 +172,8 @@ class _Observed:
         with request_scope(request_id):
             try:
                 await self._app(scope, receive, watched)
+            except ClientDisconnect:
+                status = status or _CLIENT_GONE
             except Exception as error:
                 log_failure(error)
                 if not status:

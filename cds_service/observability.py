@@ -8,7 +8,7 @@ import logging
 import re
 import sys
 import traceback
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +76,18 @@ def log_start(**facts: Any) -> None:
     structlog.get_logger().info("started", **facts)
 
 
-def _to_standard_error(*_: object) -> structlog.PrintLogger:
-    return structlog.PrintLogger(sys.stderr)
+class _Lines:
+    """Standard error. A line for which its disk has no room is lost; the request goes on."""
+
+    def msg(self, line: str) -> None:
+        with suppress(OSError):
+            print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is where lines go
+
+    debug = info = warning = error = msg
+
+
+def _to_standard_error(*_: object) -> _Lines:
+    return _Lines()
 
 
 def _where(error: BaseException) -> str:

@@ -19,6 +19,8 @@ from cds_service.smart.reading import UnreadableError, read_json
 
 KEPT: Final = timedelta(minutes=5)
 AGAIN_AFTER_FAILURE: Final = timedelta(seconds=5)
+_PUT_BACK: Final = timedelta(minutes=1)
+"""A clock so far behind the last fetch was put back: calls that overtake each other differ by less."""
 _ADDRESS: Final[TypeAdapter[str]] = TypeAdapter(Resource)
 
 
@@ -47,11 +49,14 @@ class _Kept:
 
     said: SmartConfiguration | None = None
     failure: tuple[Code, str] | None = None
+    asked: datetime | None = None
     until: datetime | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def is_fresh(self, now: datetime) -> bool:
-        return self.until is not None and now < self.until
+        if self.asked is None or self.until is None:
+            return False
+        return self.asked - _PUT_BACK < now < self.until
 
 
 class Discovery:
@@ -73,7 +78,8 @@ class Discovery:
         return kept.said
 
     async def _renew(self, kept: _Kept, server: str, now: datetime) -> None:
-        kept.said, kept.failure, kept.until = None, None, now + AGAIN_AFTER_FAILURE
+        kept.said, kept.failure = None, None
+        kept.asked, kept.until = now, now + AGAIN_AFTER_FAILURE
         address = f"{server.rstrip('/')}/.well-known/smart-configuration"
         try:
             status, stated = await read_json(self._http, "GET", address, headers={})

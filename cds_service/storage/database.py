@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from cds_service.errors import StartRefusedError, StoreUnavailableError
+from cds_service.storage.revisions import is_later
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _WRITES = "readmit_writes"
@@ -101,8 +102,9 @@ class Database:
 
 
 def upgrade(connection: Connection) -> None:
-    """Run the Alembic migrations on an open connection."""
-    command.upgrade(migrations(connection), "head")
+    """Run the Alembic migrations on an open connection; a later version's tables stay as they are."""
+    if not is_later(connection):
+        command.upgrade(migrations(connection), "head")
 
 
 def migrations(connection: Connection) -> Config:

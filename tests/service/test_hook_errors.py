@@ -1,7 +1,9 @@
 """Calls that cannot be answered: a 4xx with an OperationOutcome that says where, and no value."""
 
+import errno
 import json
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from sqlalchemy import text
 
 from cds_service.app import create_app
 from cds_service.settings import Settings
+from tests.security.logs import lines
 from tests.service.patients import (
     URL,
     Json,
@@ -327,3 +330,41 @@ async def test_an_unforeseen_error_gives_its_number_only(
         said = diagnostics(await http.post(URL, content=WHOLE), 500)
     assert "Report request" in said
     assert "1948" not in said
+
+
+async def test_a_client_that_leaves_within_its_body_is_no_error_of_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app, sent = create_app(Settings(dev=True, database=database(tmp_path)), clock=now), list[Any]()
+    messages = [
+        {"type": "http.request", "body": WHOLE[:100], "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asked = {"type": "http", "method": "POST", "path": URL, "headers": [], "query_string": b""}
+    async with app.router.lifespan_context(app):
+        await app(asked, receive, send)
+    assert sent == []
+    assert [line["event"] for line in lines(capsys.readouterr().err)] == ["started", "answered"]
+
+
+class Full(StringIO):
+    """A file on a disk without room."""
+
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+async def test_a_log_whose_disk_is_full_costs_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr", Full())
+    async with serving(tmp_path) as http:
+        answers = [await http.post(URL, content=each) for each in (WHOLE, b"{")]
+    assert [each.status_code for each in answers] == [200, 400]

@@ -36,6 +36,15 @@ async def test_another_versions_tables_are_not_ready_but_live(spoil: str, tmp_pa
     assert (ready.status_code, ready.json()["issue"][0]["diagnostics"]) == (503, NOT_MIGRATED)
 
 
+async def test_the_tables_of_a_later_version_will_do_and_stay_as_they_are(tmp_path: Path) -> None:
+    for _ in range(2):  # the second start finds them so
+        app = create_app(Settings(database=database(tmp_path), dev=True), clock=now)
+        async with app.router.lifespan_context(app), asked(app) as http:
+            async with app.state.service.store.engine.begin() as connection:
+                await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+            assert (await http.get("/health/ready")).json() == {"status": "ready"}
+
+
 async def test_a_database_that_is_not_there_is_not_ready_and_not_named() -> None:
     engine = create_async_engine("postgresql+asyncpg://me:secret@127.0.0.1:1/store")
     assert await readiness.unready(engine) == "the database does not answer."

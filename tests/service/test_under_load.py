@@ -13,12 +13,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import select
 
-from cds_service.storage.tables import ASSESSMENT
 from tests.service.conftest import POSTGRES
-from tests.service.loading import Call, Load, Served, served
-from tests.service.stored import opened
+from tests.service.loading import Call, Load, Served, answered, served, stored
 
 pytestmark = [pytest.mark.slow, pytest.mark.load]
 RATE, WORKERS = 50, 2
@@ -101,21 +98,6 @@ async def test_everything_killed_loses_nothing_acknowledged(url: str, tmp_path: 
         assert (call.status, call.cards) == (200, 1)
         assert again.audit("verify").returncode == 0
         assert again.stop() == 0
-
-
-def answered(calls: Collection[Call]) -> set[str]:
-    """The calls that were acknowledged."""
-    return {call.instance for call in calls if call.status == 200}
-
-
-async def stored(url: str) -> set[str]:
-    """The calls whose row is in the database."""
-    store = opened(url)
-    async with store.engine.connect() as connection:
-        rows = await connection.scalars(select(ASSESSMENT.c.hook_instance))
-        found = set(rows)
-    await store.close()
-    return found
 
 
 def memory(running: Served) -> dict[int, int]:
