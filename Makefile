@@ -1,6 +1,6 @@
 # The commands of the house. People and CI call the same ones; each installs what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup peers tools spark run test test-all check fix bench docs paper sbom audit update-goldens FORCE
+.PHONY: help setup peers tools spark run test test-all soak check fix bench docs paper sbom audit update-goldens FORCE
 SHELL := /bin/bash
 
 BIN := .venv/bin
@@ -17,6 +17,7 @@ help:
 	@echo "make run             set up what serving needs, serve the demonstration, print where to click"
 	@echo "make test            set up, run a sample of every kind of test (about two minutes)"
 	@echo "make test-all        run every test, with coverage"
+	@echo "make soak            break things around a running service for MINUTES=30; test-all does so for seconds"
 	@echo "make check           format, lint, types, import contracts, freshness of the docs, their site"
 	@echo "make fix             repair what ruff can repair"
 	@echo "make bench           run the benchmarks, write bench/results/ and docs/results/speed.md"
@@ -50,6 +51,11 @@ test-all: $(BIN)/.spark $(PEERS)/.complete $(TOOLS)/.complete
 	@$(BIN)/pytest -m "not slow or unsampled" -n auto --cov
 	@$(BIN)/pytest -m "slow and not unsampled and not load" -n auto --durations=25
 	@$(BIN)/pytest -m load
+
+MINUTES ?= 30
+
+soak: $(BIN)/.complete
+	@READMIT_SOAK_MINUTES=$(MINUTES) $(BIN)/pytest tests/soak -s -v
 
 check: $(BIN)/.complete
 	@failed=0; broken=""; for step in $(CHECKS); do \

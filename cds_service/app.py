@@ -140,11 +140,15 @@ async def _not_routed(request: Request, error: Exception) -> Response:
 
 def _outcome(status: int, code: str, diagnostics: str) -> Response:
     metrics.refused(status, code)
-    asked = {"www-authenticate": _CHALLENGES[code]} if code in _CHALLENGES else None
-    return Response(operation_outcome(code, diagnostics), status, asked, media_type=FHIR_JSON)
+    body = operation_outcome(code, diagnostics)
+    return Response(body, status, _HEADERS.get(code), media_type=FHIR_JSON)
 
 
-_CHALLENGES = {"login": "Bearer", "forbidden": 'Bearer error="insufficient_scope"'}
+_HEADERS = {
+    "login": {"www-authenticate": "Bearer"},
+    "forbidden": {"www-authenticate": 'Bearer error="insufficient_scope"'},
+    "timeout": {"connection": "close"},  # the rest of the body may still come
+}
 
 
 _CLIENT_GONE = 499

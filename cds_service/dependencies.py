@@ -1,5 +1,6 @@
 """What the routes are given: the service's state, the body, and the one clock of the product."""
 
+import asyncio
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,12 @@ import httpx
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
-from cds_service.errors import BodyTooLargeError, UnknownServiceError, UnsupportedEncodingError
+from cds_service.errors import (
+    BodyTooLargeError,
+    BodyTooSlowError,
+    UnknownServiceError,
+    UnsupportedEncodingError,
+)
 from cds_service.services import Offered
 from cds_service.settings import Settings
 from cds_service.smart.app import SmartApp
@@ -20,6 +26,8 @@ from cds_service.trust.clients import Clients
 
 _AT_ONCE = 2
 """Assessments in threads: more would share one interpreter and all be late together."""
+BODY_S = 30
+"""How long a body may take: a client that lost power in the middle never says so."""
 Clock = Callable[[], datetime]
 
 
@@ -80,7 +88,7 @@ async def _body(request: Request, _trusted: Client) -> bytes:
 
 
 async def limited_body(request: Request, limit: int, *, remedy: str = "Send less.") -> bytes:
-    """The whole body. Raises BodyTooLargeError or UnsupportedEncodingError."""
+    """The whole body. Raises BodyTooLargeError, BodyTooSlowError or UnsupportedEncodingError."""
     if request.headers.get("content-encoding", "identity") != "identity":
         raise UnsupportedEncodingError(
             "request body", "compressed.", "Send it without Content-Encoding."
@@ -89,10 +97,15 @@ async def limited_body(request: Request, limit: int, *, remedy: str = "Send less
     if stated.isdecimal() and int(stated) > limit:
         raise _too_large(limit, remedy)
     received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > limit:
-            raise _too_large(limit, remedy)
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.stream():
+                received += chunk
+                if len(received) > limit:
+                    raise _too_large(limit, remedy)
+    except TimeoutError:
+        slow = f"not there after {BODY_S} seconds."
+        raise BodyTooSlowError("request body", slow, "Send it again.") from None
     return bytes(received)
 
 

@@ -7,6 +7,7 @@ ServiceError
 │   ├── DataMissingError           412  required data neither sent nor obtainable
 │   ├── WrongPatientError          412  a resource about somebody else: a hard stop
 │   ├── BodyTooLargeError          413  more bytes than READMIT_MAX_BODY_BYTES
+│   ├── BodyTooSlowError           408  a body that does not come to its end
 │   ├── UnsupportedEncodingError   415  a compressed body
 │   ├── ParameterError             400  a parameter of a search that is missing or malformed
 │   └── UnknownAssessmentError     404  no such assessment, or none that the token may read
@@ -58,6 +59,10 @@ class WrongPatientError(RequestError):
 
 class BodyTooLargeError(RequestError):
     """The body has more bytes than the service accepts."""
+
+
+class BodyTooSlowError(RequestError):
+    """The body did not come to its end in time."""
 
 
 class UnsupportedEncodingError(RequestError):
@@ -137,6 +142,7 @@ STATUS: dict[type[ServiceError], tuple[int, str]] = {
     DataMissingError: (412, "required"),
     WrongPatientError: (412, "conflict"),
     BodyTooLargeError: (413, "too-long"),
+    BodyTooSlowError: (408, "timeout"),
     UnsupportedEncodingError: (415, "not-supported"),
     ClientNotTrustedError: (401, "login"),
     ParameterError: (400, "invalid"),

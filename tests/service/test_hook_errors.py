@@ -1,8 +1,9 @@
 """Calls that cannot be answered: a 4xx with an OperationOutcome that says where, and no value."""
 
+import asyncio
 import errno
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -352,6 +353,21 @@ async def test_a_client_that_leaves_within_its_body_is_no_error_of_ours(
         await app(asked, receive, send)
     assert sent == []
     assert [line["event"] for line in lines(capsys.readouterr().err)] == ["started", "answered"]
+
+
+async def test_a_body_that_does_not_end_is_408_and_the_connection_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cds_service.dependencies.BODY_S", 0.05)
+
+    async def hangs() -> AsyncIterator[bytes]:
+        yield WHOLE[:100]
+        await asyncio.Event().wait()
+
+    async with serving(tmp_path) as http:
+        answer = await http.post(URL, content=hangs())
+    assert "request body" in diagnostics(answer, 408)
+    assert answer.headers["connection"] == "close"
 
 
 class Full(StringIO):
