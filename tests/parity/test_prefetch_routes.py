@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,10 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 SMALL = ("mimic-iv-demo/fhir", "synthea-bulk100/ndjson", "synthea-bulk10-cc0")
 LARGE = ("clinosim-101/ndjson", "clinosim-102/ndjson")
 SAMPLE, MANY, ALL = 12, 40, 100_000
-SETS = [
-    *(pytest.param(name, SAMPLE, id=f"{name}-sample") for name in SMALL),
-    *(pytest.param(name, ALL, id=name, marks=pytest.mark.slow) for name in SMALL),
-]
-LARGE_SAMPLE = pytest.param(LARGE[0], MANY, id=f"{LARGE[0]}-sample", marks=pytest.mark.slow)
-LARGE_SETS = [pytest.param(name, ALL, id=name, marks=pytest.mark.slow) for name in LARGE]
+SAMPLES = [pytest.param(name, SAMPLE, id=f"{name}-sample") for name in SMALL]
+WHOLE = [pytest.param(name, ALL, id=name, marks=pytest.mark.slow) for name in (*SMALL, *LARGE)]
+SETS = [*WHOLE[: len(SMALL)], pytest.param(LARGE[0], MANY, id=f"{LARGE[0]}-sample")]
+"""What slow tests read."""
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -70,7 +68,7 @@ def missing_more(less: FeatureVector, full: FeatureVector) -> bool:
     return all(one in (other, None) for one, other in zip(less.values, full.values, strict=True))
 
 
-@pytest.mark.parametrize(("name", "stays"), [*SETS, *LARGE_SETS])
+@pytest.mark.parametrize(("name", "stays"), [*SAMPLES, *WHOLE])
 def test_a_hook_request_gives_the_vector_of_the_export(
     data_dir: Path, name: str, stays: int
 ) -> None:
@@ -135,7 +133,7 @@ def _with_bundles(request: dict[str, Any], change: dict[str, Any]) -> dict[str, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("change", [turned, repeated, with_a_link_to_itself, without_total])
-@pytest.mark.parametrize(("name", "stays"), [*SETS, LARGE_SAMPLE])
+@pytest.mark.parametrize(("name", "stays"), SETS)
 def test_how_the_answer_is_written_changes_nothing(
     data_dir: Path, name: str, stays: int, change: Change
 ) -> None:
@@ -186,7 +184,7 @@ def records_of(folder: Folder, patients: int) -> Iterator[list[bytes]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("write", [as_ndjson, as_pages, as_bundles, as_packed_bundles])
-@pytest.mark.parametrize(("name", "patients"), [*SETS, LARGE_SAMPLE])
+@pytest.mark.parametrize(("name", "patients"), SETS)
 def test_how_the_export_is_written_changes_nothing(
     data_dir: Path,
     tmp_path: Path,
@@ -206,21 +204,21 @@ def test_how_the_export_is_written_changes_nothing(
     }
 
 
-MEASURED = [each for each in (*SETS, LARGE_SAMPLE) if each.values[0] != "synthea-bulk10-cc0"]
+MEASURED = [each for each in SETS if each.values[0] != "synthea-bulk10-cc0"]
 """Exports with observations."""
+NEWEST = (5, 40)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("newest", [5, 40])
 @pytest.mark.parametrize(("name", "stays"), MEASURED)
 def test_a_cut_page_beside_the_stays_own_vital_signs_gives_no_other_value(
-    data_dir: Path, name: str, stays: int, newest: int
+    data_dir: Path, name: str, stays: int
 ) -> None:
     """Of the observations only the newest as of the stay's end: a value is the same or missing."""
     played = 0
     for encounter, request in islice(requests_of(data_dir / name), stays):
         whole = by_hook(gathered(request), encounter, export_of(data_dir / name).sources)
-        for vitals in (None, request["prefetch"]["vitals"]):
+        for newest, vitals in product(NEWEST, (None, request["prefetch"]["vitals"])):
             cut = request | {"prefetch": _cut(request["prefetch"], newest) | {"vitals": vitals}}
             assert missing_more(by_hook(gathered(cut), encounter), whole), encounter
         played += 1

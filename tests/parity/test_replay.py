@@ -32,11 +32,11 @@ SAMPLE = 4
 """Every fourth patient of the quickly read exports in the default run."""
 
 pytestmark = [pytest.mark.data, pytest.mark.sampled(1)]
-SETS = [
+SAMPLES = [
     pytest.param("mimic-iv-demo/fhir", SAMPLE, id="mimic-sample"),
     pytest.param("synthea-bulk100/ndjson", SAMPLE, id="synthea-sample"),
-    *(pytest.param(name, 1, id=name, marks=pytest.mark.slow) for name in STAYS),
 ]
+WHOLE = [pytest.param(name, 1, id=name, marks=pytest.mark.slow) for name in STAYS]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Outcome:
     eligible: str | None
 
 
-@pytest.mark.parametrize(("name", "every"), SETS)
+@pytest.mark.parametrize(("name", "every"), [*SAMPLES, *WHOLE])
 def test_what_came_after_the_discharge_changes_nothing(
     data_dir: Path, name: str, every: int
 ) -> None:
@@ -79,7 +79,7 @@ def test_what_came_after_the_discharge_changes_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "every"), SETS)
+@pytest.mark.parametrize(("name", "every"), WHOLE)
 def test_the_stay_in_progress_gives_the_same_but_for_its_destination(
     data_dir: Path, name: str, every: int
 ) -> None:
@@ -95,7 +95,7 @@ def test_the_stay_in_progress_gives_the_same_but_for_its_destination(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "every"), SETS)
+@pytest.mark.parametrize(("name", "every"), WHOLE)
 def test_the_order_of_pages_and_of_resources_changes_nothing(
     data_dir: Path, name: str, every: int
 ) -> None:
