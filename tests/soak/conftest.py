@@ -11,6 +11,8 @@ from tests.service.conftest import own_postgres, postgres, url, url_of  # noqa: 
 from tests.service.loading import Served, served
 from tests.soak.lasting import Lasting, lasting_for
 
+GENTLE = 5
+"""Requests a second where something else is the matter: a busy machine keeps up."""
 ADDRESS = "http://127.0.0.1:8000"
 """Under which all services of a scenario are reached, whatever their ports: ids are the same EHR's."""
 

@@ -9,12 +9,12 @@ import psutil
 import pytest
 
 from tests.service.loading import Call, Load, Served
-from tests.soak.conftest import Serving
+from tests.soak.conftest import GENTLE, Serving
 from tests.soak.lasting import Lasting
 from tests.soak.whole import PATIENCE_S, check_whole, counts, of_status
 
-pytestmark = pytest.mark.slow
-FEW, LOST = 10, "readmit_store_failures_total"
+pytestmark = [pytest.mark.slow, pytest.mark.load]
+LOST = "readmit_store_failures_total"
 
 
 async def test_without_room_calls_are_refused_and_with_it_they_are_answered(
@@ -40,7 +40,7 @@ async def test_without_room_calls_are_refused_and_with_it_they_are_answered(
 
 
 async def some(running: Served, lasting: Lasting) -> list[Call]:
-    return await Load(running.base, rate=FEW, seconds=lasting.some(1, 5)).calls()
+    return await Load(running.base, rate=GENTLE, seconds=lasting.some(1, 5)).calls()
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from tests.service.loading import Load
 from tests.soak.lasting import Lasting
 from tests.soak.whole import check_whole
 
-pytestmark = pytest.mark.slow
-RATE, SHORT_S = 15, 3.0
+pytestmark = [pytest.mark.slow, pytest.mark.load]
+RATE, SHORT_S = 10, 4.0
 SETTLED = 30
 GROWTH = 48 * 1024 * 1024
 """Bytes, however long it goes on: minutes of load would show a leak of some kilobytes a call."""

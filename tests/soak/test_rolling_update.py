@@ -14,11 +14,11 @@ from cds_service.storage.tables import ASSESSMENT
 from tests.service.loading import ROOT, URL, Call, Load, answered, served
 from tests.service.requests import example
 from tests.service.stored import new_uuid, opened
-from tests.soak.conftest import ADDRESS, Serving
+from tests.soak.conftest import ADDRESS, GENTLE, Serving
 from tests.soak.lasting import Lasting
 from tests.soak.whole import PATIENCE_S, check_whole, of_status
 
-pytestmark = [pytest.mark.slow, pytest.mark.postgres]
+pytestmark = [pytest.mark.slow, pytest.mark.load, pytest.mark.postgres]
 OLD, NEW = "demo", "lace-hospital"
 LATER = """
     ALTER TABLE assessment ADD COLUMN later VARCHAR(36);
@@ -36,10 +36,14 @@ async def test_clients_that_alternate_are_answered_by_both(
 ) -> None:
     old, url, calls = on_postgres.running, on_postgres.url, list[Call]()
     for _ in lasting.rounds():
-        async with migrated_later(on_postgres, during=Load(old.base, rate=10, seconds=600)) as load:
+        async with migrated_later(
+            on_postgres, during=Load(old.base, rate=GENTLE, seconds=600)
+        ) as load:
             of_old = await load.end()
             with served(tmp_path, url, workers=1, **OF_NEW) as new:
-                both = [Load(each.base, rate=8, seconds=lasting.some(2, 20)) for each in (old, new)]
+                both = [
+                    Load(each.base, rate=GENTLE, seconds=lasting.some(2, 20)) for each in (old, new)
+                ]
                 stay = one_stay()
                 cards = [await card(each.base, stay) for each in (old, old, new, new, old)]
                 of_old += await both[0].calls()
@@ -89,9 +93,9 @@ async def bundles_of(url: str, instances: set[str]) -> set[str]:
 async def migrated_later(service: Serving, *, during: Load) -> AsyncIterator[Load]:
     """As a version to come would leave the tables, while the present one serves that load."""
     (present,) = service.server.psql("COPY alembic_version TO STDOUT;").split()
-    await during.more(10)
+    await during.more(GENTLE)
     await asyncio.to_thread(service.server.psql, LATER)
-    await during.more(20)
+    await during.more(2 * GENTLE)
     try:
         yield during
     finally:
