@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 RESULTS = Path(__file__).parent / "results"
-SECTIONS: Final = ("hook", "extraction", "batch", "spark", "scorer", "text")
+SECTIONS: Final = ("hook", "extraction", "batch", "spark", "scorer", "text", "pretraining")
 """In the order in which `python -m bench` runs them; each is `python -m bench.NAME` too."""
 LATEST = "latest.json"
 
