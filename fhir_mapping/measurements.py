@@ -51,7 +51,8 @@ def last(context: Context, feature: Feature) -> Reading:
     usable = _usable_values(context, feature)
     if not usable or (_of_two_pages(context, feature) and not _all_read(context, feature)):
         return MISSING
-    chosen = max(usable, key=_newest)
+    latest = max(each.time.earliest for each in usable)
+    chosen = max((u for u in usable if u.time.earliest == latest), key=_newest)
     return Reading(chosen.value, (_evidence(feature, chosen, "last", len(usable)),))
 
 

@@ -1,5 +1,6 @@
 """Whose a resource is: the patient's id, also where the rest of it cannot be read."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -23,6 +24,9 @@ class _Named(msgspec.Struct, rename="camel", gc=False):
 
 
 _named = msgspec.json.Decoder(_Named)
+_PLAIN = re.compile(
+    r"Patient/([A-Za-z0-9.-]+)"
+)  # nearly every reference: nothing else is looked at
 
 
 def subject_of(resource: AnyResource) -> str:
@@ -66,6 +70,8 @@ def patient_of(text: str) -> str:
 
     A reference to anything else comes back as it is written: it equals no id.
     """
+    if plain := _PLAIN.fullmatch(text):
+        return plain[1]
     if text.startswith("#") or "?" in text:
         return ""
     if text.startswith("urn:"):
