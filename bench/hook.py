@@ -5,6 +5,7 @@ on all; each is of a new stay with a value of its own, so that nothing is rememb
 """
 
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx
 from rich.console import Console
@@ -30,6 +32,8 @@ from tests.security.clients import (
     tenants_file,
 )
 
+FLUSH = "a flush"
+"""A call waits for two: the token that it spent and its audited row are on the disk before it is answered."""
 HOOK = "/cds-services/readmission-risk"
 PEERS = Path(".venv-peers/bin/python")
 WARM_UP, CALLS = 30, 600
@@ -57,7 +61,9 @@ def main() -> None:
         "request": f"{EXAMPLE.name}, observations repeated, a new stay at each call",
         "bytes": len(requests.body(0)),
         "resources": RESOURCES,
-        "calls": {name: len(each) for name, each in times.items()},
+        "calls": {name: len(each) for name, each in times.items() if name != FLUSH},
+        "p50_of_a_flush_to_the_disk_ms": round(statistics.median(times[FLUSH]), 2),
+        "p99_of_a_flush_to_the_disk_ms": round(_p99(times[FLUSH]), 2),
     }
     report("hook", compared(times), conditions, "One process each, concurrency 1, signed, audited")
 
@@ -92,18 +98,20 @@ def compared(times: Times) -> list[Row]:
 
 
 def measured(requests: Requests) -> Times:
-    """Milliseconds of each call, warm-up left out."""
+    """Milliseconds of each call, and of a flush to the disk that the stores lie on; warm-up left out."""
     times: dict[str, list[float]] = {}
     with (
         tempfile.TemporaryDirectory() as folder,
         _servers(Path(folder)) as servers,
         httpx.Client(timeout=60.0) as client,
+        Path(folder, "flushed").open("wb") as flushed,
     ):
         for number in track(range(WARM_UP + CALLS), "Calls", console=Console(stderr=True)):
             for name, called in servers.items():
                 if number % EVERY.get(name, 1) == 0:
                     took = _milliseconds(client, called, requests.body(number))
                     times.setdefault(name, []).append(took)
+            times.setdefault(FLUSH, []).append(_flush(flushed))
     return {name: each[WARM_UP // EVERY.get(name, 1) :] for name, each in times.items()}
 
 
@@ -146,6 +154,14 @@ def _milliseconds(client: httpx.Client, called: Called, body: bytes) -> float:
     headers |= called.ehr.authorization(HOOK) if called.ehr else {}
     start = time.perf_counter()
     client.post(called.url, content=body, headers=headers).raise_for_status()
+    return (time.perf_counter() - start) * 1000
+
+
+def _flush(file: IO[bytes]) -> float:
+    start = time.perf_counter()
+    file.write(bytes(4096))
+    file.flush()
+    os.fsync(file.fileno())
     return (time.perf_counter() - start) * 1000
 
 
