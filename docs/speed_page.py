@@ -22,7 +22,7 @@ def targets() -> Iterator[tuple[str, ...]]:
     found = {row["name"]: row for name in measured() for row in rows_of(name)}
     dates = {row["name"]: _date(name) for name in measured() for row in rows_of(name)}
     for target in TARGETS:
-        rows = [found[name] for name in target.rows if name in found]
+        rows = [found[name] for name in target.rows]
         on = ", ".join(sorted({dates[row["name"]] for row in rows}))
         yield target.what, target.goal, _verdict(target, rows), _figures(rows), on
 
