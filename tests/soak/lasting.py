@@ -36,8 +36,8 @@ class Lasting:
         return max(short, self.share_s)
 
     def some(self, least: int, most: int) -> int:
-        """A number by chance, so that no two rounds fall alike."""
-        return self.chance.randint(least, most)
+        """How much of something: the least, or by chance, so that no two rounds fall alike."""
+        return self.chance.randint(least, most) if self.share_s else least
 
     def _say(self, line: str) -> None:
         if self.share_s:
