@@ -67,7 +67,6 @@ _HOOK = (
 BINDS: Final[Mapping[str, str]] = {
     "hook p50": _HOOK,
     "hook p50, the next goal": "the same.",
-    "hook p50 with contributions": "the same: what explains a score adds little to it.",
     "hook p50 beside HealthChain": (
         "the same: HealthChain's service reads the prefetch and no more, ours checks a token, assesses, seals and"
         " keeps an audited row on the disk before it answers."
