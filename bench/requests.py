@@ -8,8 +8,8 @@ from typing import Any
 EXAMPLE = Path("examples/requests/margaret-heart-failure.json")
 RESOURCES = 266
 _NAMES = ("margaret-heart-failure-patient-1", "margaret-heart-failure-stay-1")
-_VARIED = 9000.25
-"""The marker of heart failure of the last day: no two calls say the same, so that no score is remembered."""
+_VARIED = 9.8125
+"""The last haemoglobin, an input of the model: no two calls say the same, so that no score is remembered."""
 
 
 class Requests:
@@ -20,7 +20,7 @@ class Requests:
 
     def body(self, number: int) -> bytes:
         """JSON of the request, always of one length."""
-        text = self._template.replace(str(_VARIED), f"{_VARIED + number / 100:.2f}")
+        text = self._template.replace(str(_VARIED), f"{8.0 + number / 1000:.4f}")
         for name in _NAMES:
             text = text.replace(name, f"{name}-{number:06}")
         return text.encode()
@@ -35,10 +35,15 @@ def _enlarged(request: dict[str, Any]) -> dict[str, Any]:
     """With RESOURCES resources: its observations again, as further ones with ids of their own."""
     lacking = RESOURCES - resources_of(request["prefetch"])
     entries = request["prefetch"]["observations"]["entry"]
-    entries[-1]["resource"]["valueQuantity"]["value"] = _VARIED
+    last = [each["resource"] for each in entries if _is_haemoglobin(each["resource"])][-1]
+    last["valueQuantity"]["value"] = _VARIED
     copies = islice(cycle(list(entries)), lacking)
     entries += [_copied(each, number) for number, each in enumerate(copies)]
     return request
+
+
+def _is_haemoglobin(resource: dict[str, Any]) -> bool:
+    return any(each.get("code") == "718-7" for each in resource["code"]["coding"])
 
 
 def _copied(entry: dict[str, Any], number: int) -> dict[str, Any]:

@@ -67,12 +67,16 @@ _HOOK = (
 BINDS: Final[Mapping[str, str]] = {
     "hook p50": _HOOK,
     "hook p50, the next goal": "the same.",
+    "hook p50 with contributions": (
+        "the same, and the contributions: this stay's leave over less than their tolerance only with 432 slopes of"
+        " five networks, 35 to 45 ms; the first 48, which suffice for most stays, are 5 ms of it."
+    ),
     "hook p50 beside HealthChain": (
         "the same: HealthChain's service reads the prefetch and no more, ours checks a token, assesses, seals and"
         " keeps an audited row on the disk before it answers."
     ),
     "hook p99": (
-        "the same: the call's p99 is less than twice its p50, the empty endpoint's almost three times, so the tail is"
+        "the same: the call's p99 is two to three times its p50, the empty endpoint's four times, so the tail is"
         " not what binds. The conditions have what a flush to the disk takes; a call waits for two."
     ),
     "batch, export x 100, beside orjson.loads of the same bytes": (
