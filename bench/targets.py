@@ -68,8 +68,8 @@ BINDS: Final[Mapping[str, str]] = {
     "hook p50": _HOOK,
     "hook p50, the next goal": "the same.",
     "hook p50 with contributions": (
-        "the same, and the contributions: this stay's leave over less than their tolerance only with 432 slopes of"
-        " five networks, 35 to 45 ms; the first 48 are 5 ms of it."
+        "the same, and the contributions: for this stay's the way is walked in the finest steps that are tried, 432"
+        " slopes of five networks, 35 to 45 ms; the first 48 are 5 ms of it."
     ),
     "hook p50 beside HealthChain": (
         "the same: HealthChain's service reads the prefetch and no more, ours checks a token, assesses, seals and"
