@@ -89,10 +89,6 @@ BINDS: Final[Mapping[str, str]] = {
         "two cores, which the two workers share with the driver and the JVM; with one worker these have a core of"
         " their own. More cores than workers would be needed to say more."
     ),
-    "batch by Spark, 2 worker processes beside 1": (
-        "two cores, which Spark's own part of the JVM shares with the workers and other work with both (the load is in"
-        " the conditions); what each worker process loads before its first stay is not halved either."
-    ),
     "network, batch 1": (
         "two hundred launches of about 1.5 us; the products are a tenth of it. Fewer would need a compiled graph."
     ),
