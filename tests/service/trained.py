@@ -21,6 +21,7 @@ from model.bundle import FORMAT, SAMPLES, SCORES, BaseRate, Bundle, Manifest, as
 from model.bundle import write_bundle as write
 from model.calibration import Calibrator
 from model.classifier import Classifier
+from model.folded import fold
 from model.preprocessing import Preprocessing, fit_preprocessing
 from model.schema import Column, Schema
 from model.scoring import Attention, Contribution, Move, Score, Value
@@ -176,7 +177,8 @@ def _contents(schema: Schema) -> dict[str, bytes]:
     )  # fmt: skip
     with torch.inference_mode():
         prepared = torch.from_numpy(fitted.apply(schema, raw[:3]))
-        logits = torch.stack([each(prepared) for each in members]).double().numpy()
+        served = fold(schema, _CONFIG, [each.state_dict() for each in members])
+        logits = served.logits(prepared).double().numpy()
     rows = [_values(schema, row) for row in raw[:3]]
     risks = calibrator.probability(logits)
     parts = {
