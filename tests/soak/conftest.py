@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.service.conftest import own_postgres, postgres, url, url_of  # noqa: F401 - fixtures
+from tests.service.conftest import (  # noqa: F401 - fixtures
+    own_postgres,
+    postgres,
+    postgres_servers,
+    url,
+    url_of,
+    wheel,
+)
 from tests.service.loading import Served, served
 from tests.soak.lasting import Lasting, lasting_for
 
