@@ -15,7 +15,7 @@ export NO_MKDOCS_2_WARNING := 1
 
 help:
 	@echo "make run             set up what serving needs, serve the demonstration, print where to click"
-	@echo "make test            set up, run a sample of every kind of test (about two minutes)"
+	@echo "make test            set up, run a sample of every kind of test (two to three minutes)"
 	@echo "make test-all        run every test, with coverage"
 	@echo "make soak            break things around a running service for MINUTES=30; test-all does so for seconds"
 	@echo "make check           format, lint, types, import contracts, freshness of the docs, their site"
