@@ -24,9 +24,8 @@ class _Named(msgspec.Struct, rename="camel", gc=False):
 
 
 _named = msgspec.json.Decoder(_Named)
-_PLAIN = re.compile(
-    r"Patient/([A-Za-z0-9.-]+)"
-)  # nearly every reference: nothing else is looked at
+_PLAIN = re.compile(r"Patient/([A-Za-z0-9.-]+)")
+"""Nearly every reference: of these nothing else is looked at."""
 
 
 def subject_of(resource: AnyResource) -> str:
