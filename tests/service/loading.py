@@ -44,7 +44,15 @@ class Served:
     def workers(self) -> dict[int, psutil.Process]:
         """The processes that answer, by pid."""
         children = psutil.Process(self.process.pid).children()
-        return {each.pid: each for each in children if "spawn_main" in " ".join(each.cmdline())}
+        return {each.pid: each for each in children if _is_worker(each)}
+
+    async def complete(self, workers: int) -> dict[int, psutil.Process]:
+        """The workers, once there are so many: one that dies while it is asked whether it lives is
+        missed for 30 seconds, for uvicorn holds both ends of that pipe."""
+        until = time.monotonic() + _PATIENCE_S
+        while len(found := self.workers()) < workers and time.monotonic() < until:
+            await asyncio.sleep(_BEAT_S)
+        return found
 
     def stop(self) -> int:
         """Ask it to stop; its exit status."""
@@ -142,6 +150,13 @@ class Load:
 
     async def _keep(self, http: "_Connections") -> None:
         self._calls.append(await _call(http))
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    """Not uvicorn's resource tracker, nor a dead one that is still to be waited for."""
+    with suppress(psutil.NoSuchProcess):
+        return "spawn_main" in " ".join(process.cmdline())
+    return False
 
 
 def answered(calls: Collection[Call]) -> set[str]:

@@ -72,7 +72,7 @@ async def test_a_killed_worker_loses_nothing_acknowledged_and_is_replaced(
         killed = min(before)
         os.kill(killed, signal.SIGKILL)
         calls = await load.calls()
-        after = set(running.workers())
+        after = set(await running.complete(WORKERS))
         assert len(before) == len(after) == WORKERS
         assert before - after == {killed}
         assert {call.status for call in calls} <= ANSWERS
