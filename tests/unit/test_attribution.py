@@ -118,15 +118,59 @@ def test_a_product_by_hand() -> None:
     assert found.rest == pytest.approx(0.0, abs=1e-6)
 
 
-def test_steps_double_until_the_gap_is_small_and_what_is_left_is_said(
+class Kinked:
+    """One member, two inputs: the second counts once the first is past 0.3 of its way from 0 to 1."""
+
+    def __init__(self) -> None:
+        self.embed = AsItIs()
+        self.walked: list[Tensor] = []
+
+    def from_embedded(self, embedded: Tensor) -> Tensor:
+        self.walked.append(embedded.detach()[0, :, 0])
+        first, second = embedded.unbind(-1)
+        return first + 8.0 * (second - 0.3).clamp_min(0.0)
+
+
+def test_a_kink_is_found_where_it_is_and_points_are_put_around_it() -> None:
+    # Both inputs go from 0 to 1: the first moves the logit by 1, the second by 8 * 0.7.
+    kinked = Kinked()
+    row, reference = torch.tensor([[1.0, 1.0]]), torch.tensor([[0.0, 0.0]])
+    found = attribute(cast("FoldedNetwork", kinked), row, reference, tolerance=1e-6)
+    assert found.by_column.tolist() == pytest.approx([1.0, 5.6], abs=1e-5)
+    even, *finer = kinked.walked
+    assert even.tolist() == pytest.approx([step / 63 for step in range(64)])
+    assert finer  # the bend was too large for the tolerance
+    assert any(abs(float(each) - 0.3) < 1 / 126 for each in finer[0])
+
+
+def by_brute_force(network: FoldedNetwork, row: Tensor) -> Tensor:
+    """The midpoint rule with 4,096 slopes: (columns,)."""
+    with torch.inference_mode():
+        ends = network.embed(torch.cat((REFERENCE, row)))
+    start, way = ends[:, :1].clone(), ends.diff(dim=1).clone()
+    positions = ((torch.arange(4096) + 0.5) / 4096).view(1, -1, 1)
+    path = (start + positions * way).requires_grad_(True)
+    (slopes,) = torch.autograd.grad(network.from_embedded(path).mean(0).sum(), path)
+    amounts = slopes.mean(1) * way.squeeze(1)
+    return amounts.sum(0).view(len(CONCEPTS), -1).sum(-1)
+
+
+@pytest.mark.parametrize("index", range(12))
+def test_each_column_is_what_four_thousand_slopes_say(network: FoldedNetwork, index: int) -> None:
+    row = prepared_rows(12)[index : index + 1]
+    found = attribute(network, row, REFERENCE)
+    assert found.by_column == pytest.approx(by_brute_force(network, row).numpy(), abs=1e-3)
+
+
+def test_what_the_most_points_leave_is_said(
     monkeypatch: pytest.MonkeyPatch, network: FoldedNetwork
 ) -> None:
     row = prepared_rows(12)[3:4]
     fine = attribute(network, row, REFERENCE)
-    monkeypatch.setattr("model.attribution._FIRST", 1)
-    monkeypatch.setattr("model.attribution._MOST", 1)
+    monkeypatch.setattr("model.attribution._FIRST", 2)
+    monkeypatch.setattr("model.attribution._MOST", 2)
     coarse: Attribution = attribute(network, row, REFERENCE)
-    assert abs(coarse.rest) > abs(fine.rest)
+    assert abs(coarse.by_column - fine.by_column).max() > 1e-3
     assert coarse.by_column.sum() + coarse.rest == pytest.approx(moved(network, row), abs=1e-5)
 
 
