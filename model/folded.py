@@ -6,6 +6,7 @@ other. Shapes: S members, B rows, E embedded inputs, G attention groups.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -147,9 +148,15 @@ def sparsemax(rows: Tensor) -> Tensor:
 
 def _sorted_threshold(shifted: Tensor) -> Tensor:
     """Few launches, none waited for: of the k largest, (their sum - 1) / k is greatest for those that stay."""
-    ranks = torch.arange(1, shifted.shape[-1] + 1, dtype=shifted.dtype, device=shifted.device)
+    ranks = _ranks(shifted.shape[-1], shifted.dtype, shifted.device)
     sums = shifted.sort(-1, descending=True).values.cumsum(-1)
     return ((sums - 1.0) / ranks).amax(-1, keepdim=True)
+
+
+@cache
+def _ranks(width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(mode=False):  # slopes are taken through it too
+        return torch.arange(1, width + 1, dtype=dtype, device=device)
 
 
 def _climbed_threshold(shifted: Tensor) -> Tensor:
