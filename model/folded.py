@@ -6,7 +6,6 @@ other. Shapes: S members, B rows, E embedded inputs, G attention groups.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from torch import Tensor
@@ -14,11 +13,11 @@ from torch import Tensor
 from model.preprocessing import parts_of
 from model.schema import Schema
 from model.shape import TabNetConfig, attention_groups
+from model.sparsemax import sparsemax
 
 Weights = Mapping[str, Tensor]
 _EPSILON = 1e-5  # of torch's BatchNorm1d
 _CACHED_ROWS = 512
-_FEW_ROWS = 16
 _HALF = float(torch.tensor(0.5, dtype=torch.float32).sqrt())  # pytorch_tabnet's, in any precision
 
 
@@ -136,50 +135,6 @@ class FoldedNetwork:
         for layer in layers[1:]:
             rows = torch.nn.functional.glu(layer(rows)) + rows
         return rows
-
-
-def sparsemax(rows: Tensor) -> Tensor:
-    """Euclidean projection of the last dimension onto the simplex (Martins, Astudillo 2016)."""
-    shifted = rows - rows.amax(-1, keepdim=True)
-    at_once = rows.numel() <= _FEW_ROWS * rows.shape[-1] or not rows.is_cpu
-    threshold = _sorted_threshold(shifted) if at_once else _climbed_threshold(shifted)
-    return (shifted - threshold).clamp_min(0.0)
-
-
-def _sorted_threshold(shifted: Tensor) -> Tensor:
-    """Few launches, none waited for: of the k largest, (their sum - 1) / k is greatest for those that stay."""
-    ranks = _ranks(shifted.shape[-1], shifted.dtype, shifted.device)
-    sums = shifted.sort(-1, descending=True).values.cumsum(-1)
-    return ((sums - 1.0) / ranks).amax(-1, keepdim=True)
-
-
-@cache
-def _ranks(width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    with torch.inference_mode(mode=False):  # slopes are taken through it too
-        return torch.arange(1, width + 1, dtype=dtype, device=device)
-
-
-def _climbed_threshold(shifted: Tensor) -> Tensor:
-    """No sorting, which would take longer than the network's products: Newton's steps from below, until no
-    row loses an entry (Michelot 1986)."""
-    kept = _kept(shifted.detach())
-    return ((shifted * kept).sum(-1, keepdim=True) - 1.0) / kept.sum(-1, keepdim=True)
-
-
-def _kept(shifted: Tensor) -> Tensor:
-    """1 where the projection is above zero, else 0; the largest of each row of `shifted` is 0."""
-    width = shifted.shape[-1]
-    threshold = ((shifted.sum(-1, keepdim=True) - 1.0) / width).clamp_min_(-1.0)
-    before = shifted.new_zeros(1)
-    for _ in range(width):
-        above = (shifted - threshold).clamp_min_(0.0)
-        excess = above.sum(-1, keepdim=True) - 1.0
-        kept = above.sign_()
-        count = kept.sum(-1, keepdim=True)
-        if torch.equal(count, before):
-            break
-        threshold, before = threshold + excess / count, count
-    return kept
 
 
 def fold(schema: Schema, config: TabNetConfig, members: Sequence[Weights]) -> FoldedNetwork:

@@ -7,9 +7,10 @@ import torch
 from pytorch_tabnet import sparsemax as library
 from torch import Tensor
 
-from model.folded import fold, sparsemax
+from model.folded import fold
 from model.schema import Schema
 from model.shape import TabNetConfig
+from model.sparsemax import sparsemax
 from tests.networks import (
     CALIBRATOR,
     SMALL,

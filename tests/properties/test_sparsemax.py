@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from model.folded import _climbed_threshold, _sorted_threshold, sparsemax
+from model.sparsemax import _climbed_threshold, _sorted_threshold, sparsemax
 
 NUMBERS = st.floats(-1e3, 1e3, width=32)
 TIED = st.sampled_from([-2.0, 0.0, 0.25, 0.5, 1.0, 1e3])
