@@ -19,8 +19,9 @@ from pathlib import Path
 
 from fhir_mapping.catalogue import CATALOGUE
 from model import BaseRate, Manifest, PointClass, PublishedScore, Sample, write_bundle
-from model.bundle import CATALOGUE as CATALOGUE_CSV
-from model.bundle import FORMAT, MODEL_CARD, SAMPLES, SCORES, as_json
+from model.bundle import as_json
+from model.manifest import CATALOGUE as CATALOGUE_CSV
+from model.manifest import FORMAT, MODEL_CARD, SAMPLES, SCORES
 
 SHIPPED = Path(__file__).parent / "lace-hospital"
 

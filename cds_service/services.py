@@ -13,8 +13,9 @@ from fhir_mapping.catalogue import CATALOGUE
 from fhir_mapping.emergency import features_known_at
 from fhir_mapping.errors import ProfileError
 from fhir_mapping.profiles import load_profile
-from model.bundle import Manifest, load_bundle
+from model.bundle import load_bundle
 from model.errors import BundleError
+from model.manifest import Manifest
 from model.scoring import scorer_for
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")

@@ -15,7 +15,7 @@ from fhir_mapping.history import IndexStay, NoStay, PatientHistory, Role, Source
 from fhir_mapping.outcomes import eligible
 from fhir_mapping.scores import PointScore, hospital, lace
 from fhir_mapping.stay import index_stay, open_visits
-from model.bundle import Manifest, Task
+from model.manifest import Manifest, Task
 
 Indexed = IndexStay | NoStay
 Count = Callable[[PatientHistory, IndexStay, Sources], PointScore]

@@ -46,7 +46,8 @@ def speed() -> str:
     """What the benchmarks measured, beside what was to be reached."""
     parts = [
         "## Targets\n\n" + table(speed_page.TARGET_HEAD, speed_page.targets()),
-        f"## What binds\n\n{speed_page.SEEN}\n" + "".join(f"{line}\n" for line in speed_page.binding()),
+        f"## What binds\n\n{speed_page.SEEN}\n"
+        + "".join(f"{line}\n" for line in speed_page.binding()),
         *(
             f"## {name.capitalize()}\n\n"
             + table(speed_page.ROW_HEAD, speed_page.section_rows(name))

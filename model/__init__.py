@@ -1,7 +1,8 @@
 """Numbers in, probability out; knows neither FHIR nor the web."""
 
-from model.bundle import BaseRate, Bundle, Manifest, load_bundle, write_bundle
+from model.bundle import Bundle, load_bundle, write_bundle
 from model.errors import BundleError
+from model.manifest import BaseRate, Manifest
 from model.published import PointClass, PublishedScore, Sample
 from model.scoring import Contribution, Score, Scorer, Value, scorer_for
 

@@ -11,10 +11,11 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from model import Manifest
-from model.bundle import FORMAT, as_json
+from model.bundle import as_json
 from model.calibration import Calibrator
 from model.classifier import Classifier
 from model.folded import FoldedNetwork, fold
+from model.manifest import FORMAT
 from model.preprocessing import Floats, Preprocessing, fit_preprocessing
 from model.schema import Column, Schema
 from model.shape import TabNetConfig

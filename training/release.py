@@ -15,21 +15,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from fhir_mapping.catalogue import CATALOGUE, COVERAGE_GROUPS
-from model.bundle import CATALOGUE as CATALOGUE_FILE
-from model.bundle import (
-    FORMAT,
-    MODEL_CARD,
-    SAMPLES,
-    SCORES,
-    BaseRate,
-    Bundle,
-    Manifest,
-    as_json,
-    load_bundle,
-    write_bundle,
-)
+from model.bundle import Bundle, as_json, load_bundle, write_bundle
 from model.calibration import Calibrator
 from model.errors import BundleError
+from model.manifest import CATALOGUE as CATALOGUE_FILE
+from model.manifest import FORMAT, MODEL_CARD, SAMPLES, SCORES, BaseRate, Manifest
 from model.schema import Column, Schema
 from model.trained import (
     CALIBRATION,

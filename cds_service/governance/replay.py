@@ -12,7 +12,8 @@ from typing import Any, Final
 from cds_service.assessment import below_floor, coverage_of
 from cds_service.governance.recorded import Compared
 from fhir_mapping.extract import FeatureVector, digest_of
-from model.bundle import MANIFEST, Bundle, load_bundle, sha256
+from model.bundle import Bundle, load_bundle, sha256
+from model.manifest import MANIFEST
 from model.scoring import TrainedScorer, Value, scorer_for
 
 Row = Mapping[str, Any]

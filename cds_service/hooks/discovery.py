@@ -6,7 +6,7 @@ from cds_service.hooks.schemas import Service
 from cds_service.services import Offered
 from cds_service.tenants import Tenant
 from fhir_mapping.prefetch import prefetch_templates
-from model.bundle import Manifest, Task
+from model.manifest import Manifest, Task
 
 _DESCRIPTIONS: Mapping[Task, str] = {
     "readmission_30d": (

@@ -15,7 +15,8 @@ from cds_service.hooks.wording import (
     whole_percent,
 )
 from fhir_mapping.extract import FeatureVector
-from model.bundle import Bundle, Task
+from model.bundle import Bundle
+from model.manifest import Task
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from cds_service.smart.view.starting import nothing_page, stays_page
 from cds_service.smart.view.stored import Stored, received_at, task_of_card
 from cds_service.smart.view.words import answered
 from cds_service.smart.viewing import allowed, seen
-from model.bundle import MODEL_CARD
+from model.manifest import MODEL_CARD
 
 router = APIRouter(prefix="/smart/s/{sid}", include_in_schema=False)
 

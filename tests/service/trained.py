@@ -17,11 +17,12 @@ import torch
 from cds_service.assessment import Assessor
 from fhir_mapping.catalogue import CATALOGUE, Feature
 from fhir_mapping.emergency import Variant, features_known_at
-from model.bundle import FORMAT, SAMPLES, SCORES, BaseRate, Bundle, Manifest, as_json, load_bundle
+from model.bundle import Bundle, as_json, load_bundle
 from model.bundle import write_bundle as write
 from model.calibration import Calibrator
 from model.classifier import Classifier
 from model.folded import fold
+from model.manifest import FORMAT, SAMPLES, SCORES, BaseRate, Manifest
 from model.preprocessing import Preprocessing, fit_preprocessing
 from model.schema import Column, Schema
 from model.scoring import Attention, Contribution, Move, Score, Value

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from cds_service.cli import app
 from model import BundleError, load_bundle
-from model.bundle import MANIFEST
+from model.manifest import MANIFEST
 from tests.service.loading import ROOT
 from tests.service.patients import call, card_of, facts
 from tests.service.running import running

@@ -9,7 +9,7 @@ import pytest
 
 from cds_service.services import offered
 from fhir_mapping.emergency import features_known_at
-from model.bundle import MODEL_CARD
+from model.manifest import MODEL_CARD
 from model.shape import TabNetConfig
 from tests.generated_cohort import generate
 from tests.training.small_cohorts import written

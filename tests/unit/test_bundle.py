@@ -15,7 +15,8 @@ import model.errors
 from bundles import build_lace_hospital
 from fhir_mapping.catalogue import CATALOGUE
 from model import BaseRate, BundleError, Manifest, load_bundle, write_bundle
-from model.bundle import FORMAT, as_json, sha256
+from model.bundle import as_json, sha256
+from model.manifest import FORMAT
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "bundles" / "lace-hospital"

@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Final, cast
 
 from fhir_mapping.history import Timing
-from model.bundle import Task
+from model.manifest import Task
 
 MODIFIABLE: Final = cast(
     Mapping[str, Mapping[str, str]],

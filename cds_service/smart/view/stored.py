@@ -14,7 +14,8 @@ from fhir_mapping.catalogue import CATALOGUE, Feature
 from fhir_mapping.extract import FeatureVector
 from fhir_mapping.history import Source
 from fhir_mapping.scores import PointScore
-from model.bundle import Bundle, Task
+from model.bundle import Bundle
+from model.manifest import Task
 
 _UNPRINTABLE = re.compile(r"[^\S ]+")
 
