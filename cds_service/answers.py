@@ -10,10 +10,15 @@ from typing import Final
 import msgspec
 
 from cds_service.errors import DataMissingError, WrongPatientError
-from cds_service.searchsets import Searchset, is_whole, open_searchset
+from cds_service.searchsets import (
+    Searchset,
+    is_whole,
+    open_searchset,
+    type_and_searchset,
+)
 from fhir_mapping.history import DataIssue, Source
 from fhir_mapping.prefetch import Template
-from fhir_mapping.resources import PATIENT_BOUND, AnyResource, decode, type_of
+from fhir_mapping.resources import PATIENT_BOUND, AnyResource, decode
 from fhir_mapping.subjects import subject_of, subject_of_malformed
 
 RESEND: Final = "Send what the prefetch template of this key asks for, or leave the key out."
@@ -58,6 +63,25 @@ class Lack:
 
 
 @dataclass(frozen=True)
+class _Value:
+    """What was sent for a key, or read by id. `found`: the Bundle, where it is one that can be read."""
+
+    where: str
+    raw: msgspec.Raw
+    kind: str
+    found: Searchset | None
+
+    @property
+    def is_null(self) -> bool:
+        return bytes(self.raw) == b"null"
+
+    @property
+    def is_nothing(self) -> bool:
+        """null, or a Bundle without entries: the client looked, and there was nothing."""
+        return self.is_null or (self.found is not None and not self.found.resources)
+
+
+@dataclass(frozen=True)
 class _Page:
     where: str
     found: Searchset
@@ -70,7 +94,7 @@ def lack_of(template: Template, raw: msgspec.Raw | None) -> Lack | None:
     """
     if raw is None:
         return Lack(template)
-    found = open_searchset(raw) if type_of(raw) == "Bundle" else None
+    _, found = type_and_searchset(raw)
     if found is None or template.count is None or is_whole([found], count=template.count):
         return None
     return Lack(template, found.next_page)
@@ -80,58 +104,58 @@ def answer_of(
     template: Template, raw: msgspec.Raw | None, fetched: Fetched | None, patient_id: str
 ) -> Answer:
     """A key as sent, with what was fetched. Raises DataMissingError or WrongPatientError."""
-    if raw is not None and type_of(raw) == "OperationOutcome":
+    value = None if raw is None else _value(f"prefetch.{template.key}", raw)
+    if value and value.kind == "OperationOutcome":
         return Answer(
             template, "not_read", issues=(DataIssue("client_error", template.resource_type),)
         )
     if template.count is None:
-        return _of_read(template, raw, fetched, patient_id)
-    return _of_search(template, raw, fetched, patient_id)
+        return _of_read(template, value, fetched, patient_id)
+    return _of_search(template, value, fetched, patient_id)
+
+
+def _value(where: str, raw: msgspec.Raw) -> _Value:
+    kind, found = type_and_searchset(raw)
+    return _Value(where, raw, kind, found)
 
 
 def _of_read(
-    template: Template, raw: msgspec.Raw | None, fetched: Fetched | None, patient_id: str
+    template: Template, value: _Value | None, fetched: Fetched | None, patient_id: str
 ) -> Answer:
-    where, trouble = f"prefetch.{template.key}", fetched.trouble if fetched else None
-    if raw is None and fetched and fetched.pages:
-        where, raw = f"fhirServer.{template.key}", fetched.pages[0]
-    if raw is None:
+    trouble = fetched.trouble if fetched else None
+    if value is None and fetched and fetched.pages:
+        value = _value(f"fhirServer.{template.key}", fetched.pages[0])
+    if value is None:
         return Answer(template, "not_read", issues=_troubles(template, trouble), trouble=trouble)
-    if _is_nothing(raw):
+    if value.is_nothing:
         return Answer(template, "read")
-    if type_of(raw) == "Bundle":
-        raise DataMissingError(where, f"a Bundle instead of the {template.resource_type}.", RESEND)
-    if type_of(raw) != template.resource_type:
-        raise DataMissingError(where, f"neither null nor {template.resource_type}.", RESEND)
-    return Answer(template, "read", (_single(raw, template, where, patient_id),))
-
-
-def _is_nothing(raw: msgspec.Raw) -> bool:
-    """null, or a Bundle without entries: the client looked, and there was nothing."""
-    if bytes(raw) == b"null":
-        return True
-    found = open_searchset(raw) if type_of(raw) == "Bundle" else None
-    return found is not None and not found.resources
+    where, wanted = value.where, template.resource_type
+    if value.kind == "Bundle":
+        raise DataMissingError(where, f"a Bundle instead of the {wanted}.", RESEND)
+    if value.kind != wanted:
+        raise DataMissingError(where, f"neither null nor {wanted}.", RESEND)
+    return Answer(template, "read", (_single(value.raw, template, where, patient_id),))
 
 
 def _single(raw: msgspec.Raw, template: Template, where: str, patient_id: str) -> AnyResource:
     resource = decode(raw)
     if resource is None or isinstance(resource, DataIssue):
         raise DataMissingError(where, f"a {template.resource_type} that cannot be read.", RESEND)
-    if not subject_of(resource):
+    subject = subject_of(resource)
+    if not subject:
         raise DataMissingError(
             where, f"a {template.resource_type} that does not say whose it is.", RESEND
         )
-    _check_patient(resource, where, patient_id)
+    _check_subject(subject, where, patient_id)
     return resource
 
 
 def _of_search(
-    template: Template, raw: msgspec.Raw | None, fetched: Fetched | None, patient_id: str
+    template: Template, value: _Value | None, fetched: Fetched | None, patient_id: str
 ) -> Answer:
-    sent, more = tuple(_sent(template, raw)), tuple(_fetched(template, fetched))
+    sent, more = tuple(_sent(value)), tuple(_fetched(template, fetched))
     trouble = fetched.trouble if fetched else None
-    if raw is None and not more:
+    if value is None and not more:
         return Answer(template, "not_read", issues=_troubles(template, trouble), trouble=trouble)
     found = _Found()
     for page in (*sent, *more):
@@ -143,17 +167,15 @@ def _of_search(
     return Answer(template, source, tuple(found.kept), issues, trouble)
 
 
-def _sent(template: Template, raw: msgspec.Raw | None) -> Iterator[_Page]:
+def _sent(value: _Value | None) -> Iterator[_Page]:
     """The page in prefetch, if there is one."""
-    if raw is None or bytes(raw) == b"null":
+    if value is None or value.is_null:
         return
-    where = f"prefetch.{template.key}"
-    if type_of(raw) != "Bundle":
-        raise DataMissingError(where, "neither null nor Bundle.", RESEND)
-    found = open_searchset(raw)
-    if found is None:
-        raise DataMissingError(where, "a Bundle that cannot be read.", RESEND)
-    yield _Page(where, found)
+    if value.kind != "Bundle":
+        raise DataMissingError(value.where, "neither null nor Bundle.", RESEND)
+    if value.found is None:
+        raise DataMissingError(value.where, "a Bundle that cannot be read.", RESEND)
+    yield _Page(value.where, value.found)
 
 
 def _fetched(template: Template, fetched: Fetched | None) -> Iterator[_Page]:
@@ -193,11 +215,15 @@ def _collect(page: _Page, template: Template, found: _Found, patient_id: str) ->
             _check_subject(subject_of_malformed(entry), where, patient_id)
             found.lost += _lost(resource, match)
             continue
-        _check_patient(resource, where, patient_id)
-        problem = _problem(resource, match)
-        read_here = match is not None or resource.type in _SUPPORT
-        (found.lost if read_here else found.noticed).extend(problem)
-        found.kept += [] if problem else [resource]
+        subject = subject_of(resource)
+        _check_subject(subject, where, patient_id)
+        problem = _problem(resource.type, subject, match)
+        if problem is None:
+            found.kept.append(resource)
+        elif match is not None or resource.type in _SUPPORT:
+            found.lost.append(problem)
+        else:
+            found.noticed.append(problem)
 
 
 def _lost(refused: DataIssue | None, match: str | None) -> tuple[DataIssue, ...]:
@@ -207,17 +233,12 @@ def _lost(refused: DataIssue | None, match: str | None) -> tuple[DataIssue, ...]
     return (DataIssue("unexpected_resource", "unknown"),) if match else ()
 
 
-def _problem(resource: AnyResource, match: str | None) -> tuple[DataIssue, ...]:
-    if resource.type != match and resource.type not in _SUPPORT:
-        return (DataIssue("unexpected_resource", resource.type),)
-    if resource.type in PATIENT_BOUND and not subject_of(resource):
-        return (DataIssue("subject_missing", resource.type),)
-    return ()
-
-
-def _check_patient(resource: AnyResource, where: str, patient_id: str) -> None:
-    if resource.type in PATIENT_BOUND:
-        _check_subject(subject_of(resource), where, patient_id)
+def _problem(kind: str, subject: str, match: str | None) -> DataIssue | None:
+    if kind != match and kind not in _SUPPORT:
+        return DataIssue("unexpected_resource", kind)
+    if not subject and kind in PATIENT_BOUND:
+        return DataIssue("subject_missing", kind)
+    return None
 
 
 def _check_subject(subject: str, where: str, patient_id: str) -> None:

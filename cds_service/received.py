@@ -7,8 +7,7 @@ import msgspec
 
 from cds_service.answers import Fetched
 from cds_service.assessment import Assessment, Scored
-from cds_service.searchsets import open_searchset
-from fhir_mapping.resources import type_of
+from cds_service.searchsets import type_and_searchset
 from fhir_mapping.subjects import reference_of
 
 Received = Mapping[str, msgspec.Raw]
@@ -48,8 +47,8 @@ def references(assessment: Assessment) -> frozenset[str]:
 
 
 def _resources(page: msgspec.Raw) -> Iterator[msgspec.Raw]:
-    if type_of(page) != "Bundle":
+    kind, opened = type_and_searchset(page)
+    if kind != "Bundle":
         yield page
-        return
-    opened = open_searchset(page)
-    yield from (raw for _, raw in opened.resources) if opened else ()
+    elif opened:
+        yield from (raw for _, raw in opened.resources)

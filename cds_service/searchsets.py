@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from fhir_mapping.resources import type_of
+
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 _GRAVE = frozenset(("fatal", "error"))
 LACKING = frozenset(("incomplete", "suppressed", "forbidden", "security", "too-costly", "timeout"))
@@ -28,7 +30,8 @@ class _Link(msgspec.Struct, gc=False):
     url: str | None = None
 
 
-class _Bundle(msgspec.Struct, gc=False):
+class _Bundle(msgspec.Struct, rename="camel", gc=False):
+    resource_type: str = ""
     entry: tuple[_Entry, ...] | None = None
     link: tuple[_Link, ...] | None = None
     total: int | None = None
@@ -68,16 +71,30 @@ class Searchset:
 def open_searchset(raw: msgspec.Raw) -> Searchset | None:
     """Open a Bundle; None where it is not one."""
     try:
-        bundle = _bundle.decode(raw)
+        return _opened(_bundle.decode(raw))
     except _UNREADABLE:
         return None
-    modes = [(each.search and each.search.mode) or "match" for each in bundle.entry or ()]
-    entries = [each.resource for each in bundle.entry or ()]
-    outcomes = [raw for raw, mode in zip(entries, modes, strict=True) if mode == "outcome"]
+
+
+def type_and_searchset(raw: msgspec.Raw) -> tuple[str, Searchset | None]:
+    """The resourceType, empty where there is none to be read, and the Bundle opened, None where it is
+    not one or cannot be read: both in one go."""
+    try:
+        bundle = _bundle.decode(raw)
+    except _UNREADABLE:
+        return type_of(raw), None
+    return bundle.resource_type, _opened(bundle) if bundle.resource_type == "Bundle" else None
+
+
+def _opened(bundle: _Bundle) -> Searchset:
+    entries = bundle.entry or ()
+    modes = [(each.search and each.search.mode) or "match" for each in entries]
+    resources = [each.resource for each in entries]
+    outcomes = [raw for raw, mode in zip(resources, modes, strict=True) if mode == "outcome"]
     links = [link for link in bundle.link or () if (link.relation or "").lower() == "next"]
     return Searchset(
-        resources=tuple((n, entries[n]) for n, mode in enumerate(modes) if mode != "outcome"),
-        supporting=frozenset(n for n, mode in enumerate(modes) if mode == "include"),
+        resources=tuple([(n, resources[n]) for n, mode in enumerate(modes) if mode != "outcome"]),
+        supporting=frozenset([n for n, mode in enumerate(modes) if mode == "include"]),
         matches=modes.count("match"),
         total=bundle.total,
         more=bool(links),

@@ -1,6 +1,5 @@
 """Whose a resource is: the patient's id, also where the rest of it cannot be read."""
 
-import re
 from typing import Any
 
 import msgspec
@@ -24,8 +23,6 @@ class _Named(msgspec.Struct, rename="camel", gc=False):
 
 
 _named = msgspec.json.Decoder(_Named)
-_PLAIN = re.compile(r"Patient/([A-Za-z0-9.-]+)")
-"""Nearly every reference: of these nothing else is looked at."""
 
 
 def subject_of(resource: AnyResource) -> str:
@@ -33,7 +30,7 @@ def subject_of(resource: AnyResource) -> str:
     if isinstance(resource, Patient):
         return resource.id
     reference = resource.subject_reference
-    return patient_of((reference and reference.reference) or "")
+    return patient_of(reference.reference or "") if reference else ""
 
 
 def subject_of_malformed(raw: bytes | msgspec.Raw) -> str:
@@ -69,8 +66,9 @@ def patient_of(text: str) -> str:
 
     A reference to anything else comes back as it is written: it equals no id.
     """
-    if plain := _PLAIN.fullmatch(text):
-        return plain[1]
+    kind, _, last = text.rpartition("/")
+    if kind == "Patient" and last and "#" not in last and "?" not in last:
+        return last  # nearly every reference: of these nothing else is looked at
     if text.startswith("#") or "?" in text:
         return ""
     if text.startswith("urn:"):

@@ -9,6 +9,7 @@ nothing counts as history which may have come later.
 import calendar
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 
 import msgspec
 
@@ -18,6 +19,8 @@ _FORM = re.compile(
 _TICK = timedelta(microseconds=1)
 _YEARS = range(1000, 9000)
 """Outside, a date is a placeholder such as 0001-01-01 or 9999-12-31: it says nothing."""
+_USUAL_LENGTH = 40
+"""What is longer is not remembered: whoever sends it could fill the memory."""
 
 
 class When(msgspec.Struct, frozen=True, gc=False):
@@ -51,6 +54,10 @@ class When(msgspec.Struct, frozen=True, gc=False):
 
 def parse_when(text: str, zone: tzinfo) -> When | None:
     """Read a FHIR date, dateTime or instant; None where it is not one."""
+    return (_remembered if len(text) <= _USUAL_LENGTH else _parsed)(text, zone)
+
+
+def _parsed(text: str, zone: tzinfo) -> When | None:
     found = _FORM.fullmatch(text)
     if not found or int(found[1]) not in _YEARS:
         return None
@@ -61,6 +68,10 @@ def parse_when(text: str, zone: tzinfo) -> When | None:
         return _instant(text, offset, zone)
     except (ValueError, OverflowError):
         return None
+
+
+_remembered = lru_cache(maxsize=4096)(_parsed)
+"""The times of one record repeat: what was drawn together, or issued as it was measured."""
 
 
 def sortable(text: str) -> str:
