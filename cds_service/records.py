@@ -123,10 +123,10 @@ def _patched(answers: Mapping[str, Answer]) -> bool:
 def _once(answers: Mapping[str, Answer]) -> Iterator[AnyResource]:
     """The stay as read by its id is the one that counts, whatever a search says of it."""
     by_id = answers["encounter"].resources
-    read = {(each.type, each.id) for each in by_id}
+    read = {(type(each), each.id) for each in by_id}
     yield from by_id
     for answer in answers.values():
-        yield from (each for each in answer.resources if (each.type, each.id) not in read)
+        yield from [each for each in answer.resources if (type(each), each.id) not in read]
 
 
 def _sources(answers: Mapping[str, Answer]) -> dict[str, Source]:

@@ -136,11 +136,12 @@ def icd_features(version: str, code: str) -> frozenset[str]:
 
 
 def _measures(code: Concept | None, profile: Profile) -> set[str]:
-    if code is None or code.coding is None:
-        return set()
     known = profile.measures
-    found = {known.get((coding.system or "", coding.code or "")) for coding in code.coding}
-    return {measure for measure in found if measure}
+    return {
+        measure
+        for coding in (code and code.coding) or ()
+        if (measure := known.get((coding.system or "", coding.code or "")))
+    }
 
 
 def _value(

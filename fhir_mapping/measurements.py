@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
+
+import msgspec
 
 from fhir_mapping.catalogue import Feature
 from fhir_mapping.codelists import ESI_ANSWERS
@@ -29,8 +30,7 @@ _CELSIUS_LIKE = (25.0, 46.0)
 _ROWS = {"triage": ("", "triage"), "ed_last": ("", "serial")}
 
 
-@dataclass(frozen=True)
-class _Usable:
+class _Usable(msgspec.Struct, frozen=True, gc=False):
     event: Event
     time: When
     value: float

@@ -247,9 +247,10 @@ def latest_versions(resources: Iterable[R]) -> list[R]:
     """One of each (type, id), the newest, sorted: what follows cannot depend on their order."""
     newest: dict[tuple[str, str], R] = {}
     for resource in resources:
-        key = (resource.type, resource.id or msgspec.json.encode(resource).decode("latin-1"))
-        held = newest.get(key)
-        if held is None or _age(held) < _age(resource):
+        name = resource.id or msgspec.json.encode(resource).decode("latin-1")
+        key = (type(resource).__name__, name)
+        held = newest.setdefault(key, resource)
+        if held is not resource and _age(held) < _age(resource):
             newest[key] = resource
     return [newest[key] for key in sorted(newest)]
 

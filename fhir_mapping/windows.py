@@ -24,8 +24,9 @@ class Span:
     closed: bool = True
 
     def __contains__(self, when: When) -> bool:
-        ends = when.by(self.end) if self.closed else when.before(self.end)
-        return when.since(self.start) and ends
+        if not when.since(self.start):
+            return False
+        return when.by(self.end) if self.closed else when.before(self.end)
 
 
 def span_of(window: str, stay: IndexStay) -> Span:

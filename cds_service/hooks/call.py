@@ -7,6 +7,7 @@ every JSON parser.
 
 import re
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -34,12 +35,24 @@ class _Envelope(msgspec.Struct, rename="camel", gc=False):
     hook: msgspec.Raw = _NOTHING
     hook_instance: msgspec.Raw = _NOTHING
     context: msgspec.Raw = _NOTHING
-    prefetch: msgspec.Raw = _NOTHING
     fhir_server: msgspec.Raw = _NOTHING
     fhir_authorization: msgspec.Raw = _NOTHING
 
 
-_envelope = msgspec.json.Decoder(_Envelope)
+class _Usual(_Envelope):
+    """Nearly every request: its prefetch is an object, and opened in the same go."""
+
+    prefetch: dict[str, msgspec.Raw] | None = None
+
+
+class _Unusual(_Envelope):
+    """Any other: what is wrong with it is said in the order in which a request is read."""
+
+    prefetch: msgspec.Raw = _NOTHING
+
+
+_usual = msgspec.json.Decoder(_Usual)
+_unusual = msgspec.json.Decoder(_Unusual)
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
 _anything = msgspec.json.Decoder(Any)
 
@@ -87,7 +100,7 @@ def read_call(body: bytes, received: datetime, *, hooks: Collection[str] = HOOKS
         user_id=user,
         patient_id=patient,
         encounter_id=_encounter_id(context.get("encounterId", _NOTHING), hook),
-        prefetch=_object("prefetch", envelope.prefetch) or {},
+        prefetch=_prefetch(envelope) or {},
         received=received,
         size=len(body),
         fhir_server=server,
@@ -95,10 +108,12 @@ def read_call(body: bytes, received: datetime, *, hooks: Collection[str] = HOOKS
     )
 
 
-def _decoded(body: bytes) -> _Envelope:
+def _decoded(body: bytes) -> _Usual | _Unusual:
     try:
         body.decode()  # msgspec checks only the strings it keeps
-        return _envelope.decode(body)
+        with suppress(*_UNREADABLE):
+            return _usual.decode(body)
+        return _unusual.decode(body)
     except msgspec.ValidationError:
         raise MalformedRequestError("request body", "not an object.", _SEND) from None
     except UnicodeError:
@@ -107,6 +122,12 @@ def _decoded(body: bytes) -> _Envelope:
         raise MalformedRequestError("request body", "nested too deeply.", _SEND) from None
     except msgspec.MsgspecError:
         raise MalformedRequestError("request body", "not JSON.", _SEND) from None
+
+
+def _prefetch(envelope: _Usual | _Unusual) -> dict[str, msgspec.Raw] | None:
+    if isinstance(envelope, _Usual):
+        return envelope.prefetch
+    return _object("prefetch", envelope.prefetch)
 
 
 def _object(where: str, raw: msgspec.Raw) -> dict[str, msgspec.Raw] | None:
