@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, exists, insert, select
+from sqlalchemy import RowMapping, Select, bindparam, exists, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 from cds_service.storage.chain import digest_of
 from cds_service.storage.links import add_links, lock
@@ -28,14 +29,15 @@ async def add(
     connection: AsyncConnection, row: Mapping[str, Any], sealed: Sealed, *, after: str | None
 ) -> bool:
     """Write an assessment, its contents and its link; False where its card comes too late."""
-    if row.get("first_showing") and await _card_of_stay(connection, row) != after:
-        return False
-    whole = {**row, "contents_digest": sealed.digest}
-    statement = insert(ASSESSMENT).values(whole).returning(*ASSESSMENT.c)
-    stored = dict((await connection.execute(statement)).mappings().one())
     uuid, tenant, created_at = row["uuid"], row["tenant"], row["created_at"]
+    head = await lock(connection, tenant)  # from here on none other can give the stay a card
+    whole = {**row, "contents_digest": sealed.digest, "after": after}
+    added = await connection.execute(_ADD[row["encounter_id"] is not None], whole)
+    stored = added.mappings().one_or_none()
+    if stored is None:
+        return False
     await keep(connection, uuid, tenant, created_at, sealed=sealed)
-    await add_links(connection, tenant, "assessed", {uuid: digest_of(stored)}, at=created_at)
+    await add_links(connection, head, "assessed", {uuid: digest_of(dict(stored))}, at=created_at)
     return True
 
 
@@ -55,12 +57,13 @@ async def add_unshown(
     digests: dict[str, str] = {}
     for row in rows:
         uuid, contents = row["uuid"], sealed[row["uuid"]]
-        statement = insert(ASSESSMENT).values({**row, "contents_digest": contents.digest})
-        stored = await connection.execute(statement.returning(*ASSESSMENT.c))
+        whole = {**row, "contents_digest": contents.digest}
+        stored = await connection.execute(_ADD_UNSHOWN, whole)
         digests[uuid] = digest_of(dict(stored.mappings().one()))
         await keep(connection, uuid, row["tenant"], row["created_at"], sealed=contents)
     for row in rows[:1]:
-        await add_links(connection, row["tenant"], "assessed", digests, at=row["created_at"])
+        head = await lock(connection, row["tenant"])
+        await add_links(connection, head, "assessed", digests, at=row["created_at"])
 
 
 def _portions(uuids: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -69,22 +72,13 @@ def _portions(uuids: Sequence[str]) -> Iterator[Sequence[str]]:
         yield uuids[start : start + _PORTION]
 
 
-async def _card_of_stay(connection: AsyncConnection, row: Mapping[str, Any]) -> str | None:
-    """The assessment whose card the stay has; none other can give it one until the transaction ends."""
-    await lock(connection, row["tenant"])
-    stay = {name: row[name] for name in ("service_id", "fhir_server", "patient_id", "encounter_id")}
-    newest = _newest_shown(select(ASSESSMENT.c.uuid), row["tenant"], **stay)
-    found: str | None = await connection.scalar(newest)
-    return found
-
-
 async def keep(
     connection: AsyncConnection, subject: str, tenant: str, created_at: datetime, *, sealed: Sealed
 ) -> None:
     """Write sealed contents beside the row they belong to."""
     fields = {"subject": subject, "tenant": tenant, "created_at": created_at}
     parts = {"wrapped_key": sealed.wrapped_key, "content": sealed.content}
-    await connection.execute(insert(SEALED), fields | parts)
+    await connection.execute(_KEEP, fields | parts)
 
 
 async def shown(
@@ -97,18 +91,11 @@ async def shown(
     encounter_id: str | None,
 ) -> Stored | None:
     """The newest assessment of that stay that showed its card first."""
-    stay = {"service_id": service_id, "fhir_server": fhir_server}
+    stay = {"tenant": tenant, "service_id": service_id, "fhir_server": fhir_server}
     stay |= {"patient_id": patient_id, "encounter_id": encounter_id}
-    found = await connection.execute(_newest_shown(WITH_CONTENTS, tenant, **stay))
+    found = await connection.execute(_SHOWN[encounter_id is not None], stay)
     row = found.mappings().one_or_none()
     return as_stored(row) if row else None
-
-
-def _newest_shown(query: Select[Any], tenant: str, **stay: str | None) -> Select[Any]:
-    a = ASSESSMENT.c
-    of_stay = (a[name].is_(None) if key is None else a[name] == key for name, key in stay.items())
-    shown_first = query.where(a.tenant == tenant, a.first_showing.is_(True), *of_stay)
-    return shown_first.order_by(a.id.desc()).limit(1)
 
 
 async def by_uuid(connection: AsyncConnection, uuid: str) -> Stored | None:
@@ -170,6 +157,40 @@ async def cards_of(
 WITH_CONTENTS = select(*ASSESSMENT.c, SEALED.c.wrapped_key, SEALED.c.content).outerjoin(
     SEALED, SEALED.c.subject == ASSESSMENT.c.uuid
 )
+
+
+_GIVEN = {c.name: bindparam(c.name, type_=c.type) for c in ASSESSMENT.c if not c.primary_key}
+
+
+def _newest_shown(query: Select[Any], *, stay_known: bool) -> Select[Any]:
+    """Of a stay that is known by its encounter, which an index finds, or of what is known of none."""
+    a, g = ASSESSMENT.c, _GIVEN
+    return (
+        query.where(a.tenant == g["tenant"], a.service_id == g["service_id"])
+        .where(a.encounter_id == g["encounter_id"] if stay_known else a.encounter_id.is_(None))
+        .where(a.fhir_server.is_not_distinct_from(g["fhir_server"]))
+        .where(a.patient_id == g["patient_id"], a.first_showing.is_(True))
+        .order_by(a.id.desc())
+        .limit(1)
+    )
+
+
+def _add(*, stay_known: bool) -> ReturningInsert[Any]:
+    """Nothing is written where the row would show a card first and the stay's is not that of `after`."""
+    newest = _newest_shown(select(ASSESSMENT.c.uuid), stay_known=stay_known).scalar_subquery()
+    fits = or_(
+        _GIVEN["first_showing"].is_not(True),
+        newest.is_not_distinct_from(bindparam("after", type_=ASSESSMENT.c.uuid.type)),
+    )
+    given = select(*_GIVEN.values()).where(fits)
+    return insert(ASSESSMENT).from_select([*_GIVEN], given).returning(*ASSESSMENT.c)
+
+
+# Built once: SQLAlchemy recognises them, and compiles each once for a database.
+_SHOWN = {known: _newest_shown(WITH_CONTENTS, stay_known=known) for known in (True, False)}
+_ADD = {known: _add(stay_known=known) for known in (True, False)}
+_KEEP = insert(SEALED)
+_ADD_UNSHOWN = insert(ASSESSMENT).returning(*ASSESSMENT.c)
 
 
 def as_stored(joined: RowMapping) -> Stored:

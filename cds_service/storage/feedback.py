@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cds_service.storage.assessments import keep
 from cds_service.storage.chain import digest_of
-from cds_service.storage.links import add_links
+from cds_service.storage.links import add_links, lock
 from cds_service.storage.tables import FEEDBACK
 from cds_service.storage.vault import Sealed
 
@@ -21,7 +21,8 @@ async def add(connection: AsyncConnection, row: Mapping[str, Any], comment: Seal
     stored = dict((await connection.execute(statement)).mappings().one())
     if comment:
         await keep(connection, uuid, tenant, received_at, sealed=comment)
-    await add_links(connection, tenant, "feedback", {uuid: digest_of(stored)}, at=received_at)
+    head = await lock(connection, tenant)
+    await add_links(connection, head, "feedback", {uuid: digest_of(stored)}, at=received_at)
 
 
 async def of_card(

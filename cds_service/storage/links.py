@@ -1,7 +1,7 @@
 """Links in the database: added under the lock of the tenant's head; read page by page.
 
-Added last in a transaction, so that the lock is held briefly: until the commit that makes the
-subjects and their links durable together.
+The lock is taken late in a transaction, so that it is held briefly: until the commit that makes
+the subjects and their links durable together.
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Table, insert, select, update
+from sqlalchemy import ColumnElement, Insert, Table, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,34 +19,38 @@ from cds_service.storage.tables import AUDIT, AUDIT_HEAD
 _PAGE = 500
 
 
+_LOCK = select(AUDIT_HEAD).where(AUDIT_HEAD.c.tenant == bindparam("of")).with_for_update()
+_LINK = insert(AUDIT)
+_MOVE = update(AUDIT_HEAD).where(AUDIT_HEAD.c.tenant == bindparam("of"))
+
+
 async def add_links(
     connection: AsyncConnection,
-    tenant: str,
+    head: Head,
     kind: Kind,
     digests: Mapping[str, str],
     *,
     at: datetime,
 ) -> None:
-    """Extend the tenant's chain by one link for each subject; `digests` by subject."""
-    head, links = await lock(connection, tenant), []
+    """Extend the chain of a locked head by one link for each subject; `digests` by subject."""
+    links = []
     for subject, digest in digests.items():
         link = following(head, kind, subject, at=at, digest=digest)
-        head = Head(tenant, link.number, link.hash)
+        head = Head(head.tenant, link.number, link.hash)
         links.append({**asdict(link), "hash": link.hash})
     if links:
-        await connection.execute(insert(AUDIT), links)
-        moved = update(AUDIT_HEAD).where(AUDIT_HEAD.c.tenant == tenant)
-        await connection.execute(moved.values(number=head.number, hash=head.hash))
+        moved = {"of": head.tenant, "number": head.number, "hash": head.hash}
+        await connection.execute(_LINK, links)
+        await connection.execute(_MOVE, moved)
 
 
 async def lock(connection: AsyncConnection, tenant: str) -> Head:
     """The tenant's head, held against every other writer; a new tenant gets one first."""
-    query = select(AUDIT_HEAD).where(AUDIT_HEAD.c.tenant == tenant).with_for_update()
-    row = (await connection.execute(query)).mappings().one_or_none()
+    row = (await connection.execute(_LOCK, {"of": tenant})).mappings().one_or_none()
     if row is None:
         begun = {"tenant": tenant, "number": 0, "hash": START}
         await connection.execute(insert_once(connection, AUDIT_HEAD), begun)
-        row = (await connection.execute(query)).mappings().one()
+        row = (await connection.execute(_LOCK, {"of": tenant})).mappings().one()
     return Head(**row)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cds_service.storage.chain import digest_of
 from cds_service.storage.database import Database
-from cds_service.storage.links import add_links
+from cds_service.storage.links import add_links, lock
 from cds_service.storage.tables import ASSESSMENT, FEEDBACK, SEALED
 
 Selection = ColumnElement[bool]
@@ -55,7 +55,7 @@ async def purge_some(
         for row in sorted(removed, key=lambda row: row["subject"])
     }
     if digests:
-        await add_links(connection, tenant, "purged", digests, at=now)
+        await add_links(connection, await lock(connection, tenant), "purged", digests, at=now)
     return len(removed)
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cds_service.storage.chain import digest_of
-from cds_service.storage.links import add_links
+from cds_service.storage.links import add_links, lock
 from cds_service.storage.tables import REFUSED_VIEW
 
 
@@ -16,4 +16,5 @@ async def add(connection: AsyncConnection, row: Mapping[str, Any]) -> None:
     statement = insert(REFUSED_VIEW).values(row).returning(*REFUSED_VIEW.c)
     stored = dict((await connection.execute(statement)).mappings().one())
     links = {row["uuid"]: digest_of(stored)}
-    await add_links(connection, row["tenant"], "refused", links, at=row["at"])
+    head = await lock(connection, row["tenant"])
+    await add_links(connection, head, "refused", links, at=row["at"])

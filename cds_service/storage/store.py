@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -42,6 +42,7 @@ class Store:
         """Raises StartRefusedError where the URL or its driver cannot be used."""
         self.database = Database(url)
         self.vault = vault
+        self._swept = datetime.fromtimestamp(0, UTC)
 
     async def migrate(self) -> None:
         """Bring the tables to the present version. Raises StartRefusedError."""
@@ -84,7 +85,7 @@ class Store:
         encounter_id: str | None,
     ) -> Shown | None:
         """The newest assessment of that stay that showed its card first."""
-        async with self.database.reading() as connection:
+        async with self.database.reading(alone=True) as connection:
             found = await assessments.shown(
                 connection,
                 tenant,
@@ -113,7 +114,7 @@ class Store:
     ) -> list[tuple[datetime, float]]:
         """When and with which probability each stay was first scored by the bundle of that digest,
         of those first scored since."""
-        async with self.database.reading() as connection:
+        async with self.database.reading(alone=True) as connection:
             return await assessments.first_probabilities(
                 connection, tenant, service_id=service_id, bundle=bundle, since=since
             )
@@ -178,8 +179,13 @@ class Store:
 
     async def spend_token(self, digest: str, *, expires_at: datetime, now: datetime) -> bool:
         """False: it was already spent, in this worker or another, before or after a restart."""
-        async with self.database.writing() as connection:
-            return await tokens.spend(connection, digest, expires_at=expires_at, now=now)
+        async with self.database.writing(alone=True) as connection:
+            first = await tokens.spend(connection, digest, expires_at=expires_at)
+        if abs(now - self._swept) >= tokens.SWEPT_EVERY:  # either way: the clock may be put back
+            self._swept = now
+            async with self.database.writing(alone=True) as connection:
+                await tokens.sweep(connection, now)
+        return first
 
     async def begin_written(self, key: Mapping[str, str]) -> str | None:
         """Note that a resource will be sent to a FHIR server; None if that was new. Else where it
