@@ -59,31 +59,33 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
-def _new_id() -> str:
+async def _new_id() -> str:
     """An id that says nothing: it leaves the service in links and exports."""
     return str(uuid.uuid4())
 
 
-def _state(request: Request) -> ServiceState:
+async def _state(request: Request) -> ServiceState:
+    # async like all that is given here: what is not FastAPI hands to a thread
     return cast("ServiceState", request.app.state.service)
 
 
-async def _client(request: Request) -> Tenant:
+State = Annotated[ServiceState, Depends(_state)]
+
+
+async def _client(request: Request, state: State) -> Tenant:
     """The tenant on whose behalf the call is made."""
-    state = _state(request)
     path: str = request.scope["path"]  # not of request.url: that rests on the Host header
     return await state.clients.tenant(
         request.headers.getlist("authorization"), path=path, now=state.clock()
     )
 
 
-State = Annotated[ServiceState, Depends(_state)]
 Client = Annotated[Tenant, Depends(_client)]
 
 
-async def _body(request: Request, _trusted: Client) -> bytes:
+async def _body(request: Request, state: State, _trusted: Client) -> bytes:
     """The whole body, refused as soon as it is too long; only a trusted client's is read at all."""
-    limit = _state(request).settings.max_body_bytes
+    limit = state.settings.max_body_bytes
     return await limited_body(request, limit, remedy="Send less, or raise READMIT_MAX_BODY_BYTES.")
 
 
