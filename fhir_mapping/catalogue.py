@@ -57,6 +57,11 @@ class Feature:
         """True for a feature that is a function of other features."""
         return self.sources == ("derived",)
 
+    @cached_property
+    def none_found(self) -> str:
+        """Why a zero is one: all was read, and nothing was there."""
+        return f"none found; {' and '.join(self.sources)} read"
+
 
 class Catalogue:
     """The 105 features in vector order: iterate, look up by name, `names`, `digest`."""

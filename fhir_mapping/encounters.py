@@ -42,6 +42,7 @@ def _visit(encounter: Encounter, locations: Locations, profile: Profile) -> Visi
     role = role_of(encounter, profile)
     start, end = _times(encounter.period, profile)
     segments, unresolved = _intensive_care(encounter, role, locations, profile)
+    source, disposition = _source(encounter, profile), _disposition(encounter, profile)
     return Visit(
         id=encounter.id,
         role=role,
@@ -50,14 +51,14 @@ def _visit(encounter: Encounter, locations: Locations, profile: Profile) -> Visi
         start=start,
         end=end,
         part_of=id_of(encounter.part_of),
-        admission_type=_admission_type(encounter, profile),
+        admission_type=_admission_type(encounter, source, profile),
         arrival=_arrival(encounter, profile),
-        disposition=_disposition(encounter, profile),
+        disposition=disposition,
         oncology=_oncology(encounter.service_type, profile),
         acute=_class(encounter) not in profile.encounter["non_acute_classes"],
-        disposition_uncoded=_disposition_uncoded(encounter, profile),
-        newborn=_source(encounter, profile) == "newborn",
-        transferred_in=_source(encounter, profile) == "transfer",
+        disposition_uncoded=disposition == "unknown" and _states_disposition(encounter),
+        newborn=source == "newborn",
+        transferred_in=source == "transfer",
         hospice=_has_type(encounter, "hospice_types", profile),
         unresolved_locations=unresolved,
         reasons=_reasons(encounter),
@@ -85,7 +86,7 @@ def _times(period: Period | None, profile: Profile) -> tuple[When | None, When |
     return profile.when(period.start), profile.when(period.end)
 
 
-def _admission_type(encounter: Encounter, profile: Profile) -> str:
+def _admission_type(encounter: Encounter, source: str | None, profile: Profile) -> str:
     class_, priority = _class(encounter), _level(encounter.priority, "admission_type", profile)
     if class_ in profile.encounter["observation_classes"]:
         return "observation"
@@ -95,7 +96,7 @@ def _admission_type(encounter: Encounter, profile: Profile) -> str:
         return priority
     if class_ in profile.encounter["routine_observation_classes"]:
         return "observation"
-    return "emergency" if _source(encounter, profile) == "emergency" else "unknown"
+    return "emergency" if source == "emergency" else "unknown"
 
 
 def _source(encounter: Encounter, profile: Profile) -> str | None:
@@ -110,11 +111,10 @@ def _disposition(encounter: Encounter, profile: Profile) -> str:
     return _level(_hospital(encounter).discharge_disposition, "disposition", profile) or "unknown"
 
 
-def _disposition_uncoded(encounter: Encounter, profile: Profile) -> bool:
-    """Stated, but in words or codes that the profile does not know."""
+def _states_disposition(encounter: Encounter) -> bool:
+    """In words or codes, whether the profile knows them or not."""
     stated = _hospital(encounter).discharge_disposition
-    words = bool(stated and (stated.text or stated.codings))
-    return words and _disposition(encounter, profile) == "unknown"
+    return bool(stated and (stated.text or stated.codings))
 
 
 def _hospital(encounter: Encounter) -> Hospitalization:

@@ -49,6 +49,8 @@ REDUCERS: Mapping[str, Reducer] = {
     "oncology_service": demographics.oncology_service,
     "procedure": demographics.procedure,
 }
+_REDUCED = [(each, REDUCERS[each.reduce]) for each in CATALOGUE if not each.derived]
+_DERIVED = [each for each in CATALOGUE if each.derived]
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,10 @@ def extract(history: PatientHistory, stay: IndexStay, sources: Sources) -> Featu
     """
     context = Context(history, stay, sources)
     readings: dict[str, Reading] = {}
-    for feature in CATALOGUE:
-        if not feature.derived:
-            readings[feature.name] = REDUCERS[feature.reduce](context, feature)
-    for feature in CATALOGUE:
-        if feature.derived:
-            readings[feature.name] = _derive(feature, readings)
+    for feature, reducer in _REDUCED:
+        readings[feature.name] = reducer(context, feature)
+    for feature in _DERIVED:
+        readings[feature.name] = _derive(feature, readings)
     return FeatureVector(
         values=tuple(readings[name].value for name in CATALOGUE.names),
         evidence=tuple(_in_order(readings)),

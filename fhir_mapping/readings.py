@@ -24,6 +24,7 @@ the others' zeros stay findings where that one was not read; where it is no key,
 STAY_VITALS = "Observation/stay"
 """A key beside `Observation` where that is `partial` and yet the vital signs of the index stay's own
 encounter were all read."""
+_NOWHERE = Origin("")
 _OF_ED_VISITS = frozenset(("visits_ed", "arrival_transport"))
 
 
@@ -56,8 +57,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 MISSING = Reading(None)
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(msgspec.Struct, frozen=True, gc=False):
     """One diagnosis that counts: when it became history, and why."""
 
     event: Event
@@ -131,8 +131,7 @@ def evidence_of(
 
 def nothing_found(feature: Feature, value: Value) -> Evidence:
     """The evidence of a zero: all was read and nothing was there."""
-    reason = f"none found; {' and '.join(feature.sources)} read"
-    return evidence_of(feature, Origin(""), value, reason=reason)
+    return evidence_of(feature, _NOWHERE, value, reason=feature.none_found)
 
 
 def visit_evidence(feature: Feature, visit: Visit, value: Value, reason: str) -> Evidence:

@@ -15,6 +15,7 @@ from typing import IO
 
 _GROUP_BYTES = 256 * 2**20
 _BUFFER_BYTES = 64 * 2**10
+_READ_BYTES = 256 * 2**10
 _SHARED = "shared"
 SEEN = "seen.json"
 """What was seen in a group's lines; a group that has it is whole."""
@@ -43,7 +44,7 @@ class Shards:
     def _lines(self, name: str) -> Iterator[bytes]:
         for group in self.groups:
             if (group / name).is_file():
-                with (group / name).open("rb") as lines:
+                with (group / name).open("rb", buffering=_READ_BYTES) as lines:
                     yield from lines
 
 
@@ -58,7 +59,8 @@ class Group:
 
     def keep(self, patient: str, resource: bytes) -> None:
         """With the patient's other resources."""
-        self.write(_file_of(patient, self.shards), b"%b\t%b" % (patient.encode(), resource))
+        file = self._file(_file_of(patient, self.shards))
+        file.write(b"%b\t%b\n" % (patient.encode(), resource))
 
     def share(self, resource: bytes) -> None:
         """A resource that belongs to no patient."""
@@ -66,11 +68,14 @@ class Group:
 
     def write(self, name: str, line: bytes) -> None:
         """At the end of that file of the group."""
+        self._file(name).write(b"%b\n" % line)
+
+    def _file(self, name: str) -> IO[bytes]:
         file = self._files.get(name)
         if file is None:
             opened = (self.folder / name).open("wb", buffering=_BUFFER_BYTES)
             file = self._files[name] = self._open.enter_context(opened)
-        file.write(b"%b\n" % line)
+        return file
 
 
 def sort_files(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 from fhir_mapping.history import DataIssue, IndexStay, NoStay, PatientHistory, Role, Visit
 
 DEAD_STATUS = frozenset(("cancelled", "entered-in-error"))
+_NOT_HAPPENED = DEAD_STATUS | {"planned"}
 OPEN_STATUS = frozenset(("in-progress", "onleave", "arrived", "triaged"))
 _ED_ENDS_BEFORE = timedelta(hours=6)
 _ED_ENDS_AFTER = timedelta(hours=2)
@@ -64,7 +65,7 @@ def finished_stays(history: PatientHistory, now: datetime) -> Iterator[IndexStay
 
 def happened(visit: Visit) -> bool:
     """True for a visit that took or takes place: not planned, cancelled or entered in error."""
-    return visit.start is not None and visit.status not in (DEAD_STATUS | {"planned"})
+    return visit.start is not None and visit.status not in _NOT_HAPPENED
 
 
 def _refusal(visit: Visit | None) -> str | None:

@@ -7,7 +7,7 @@ import msgspec
 from fhir_mapping.resources import BROKEN, AnyResource, Patient, type_of
 
 
-class _Whose(msgspec.Struct, rename="camel"):
+class _Whose(msgspec.Struct, rename="camel", gc=False):
     resource_type: str = ""
     id: Any = None
     subject: Any = None

@@ -4,8 +4,9 @@ Histories are `[start, T0)`. Values are closed on both sides and end at `predict
 latest. Where only a day is known it is compared by date.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from fhir_mapping.errors import CatalogueError
 from fhir_mapping.history import IndexStay
@@ -15,8 +16,7 @@ _TRIAGE = timedelta(hours=2)
 _FIRST_DAY = timedelta(hours=24)
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(msgspec.Struct, frozen=True, gc=False):
     """From `start` on; up to `end`, itself inside only where `closed`."""
 
     start: datetime

@@ -15,6 +15,8 @@ from fhir_mapping.exports import raw_resources
 
 LONGEST: Final = 64 * 1024 * 1024
 """Bytes of a line; what is longer is put aside."""
+_READ_BYTES: Final = 256 * 1024
+"""The usual 8 KiB are ten lines."""
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _WHOLE: Final = (".json", ".json.gz")
 
@@ -67,7 +69,9 @@ def _streamed(file: Path, begin: int, end: int | None) -> Iterator[Line]:
 
 
 def _opened(file: Path) -> IO[bytes]:
-    return gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")  # type: ignore[return-value]
+    if file.suffix == ".gz":
+        return gzip.open(file, "rb")  # type: ignore[return-value]
+    return file.open("rb", buffering=_READ_BYTES)
 
 
 def _skip(stream: IO[bytes]) -> None:

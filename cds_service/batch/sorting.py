@@ -92,17 +92,13 @@ class Sorter:
         if kind not in KNOWN_TYPES:
             self.tally.unused += 1
             return None
-        if kind in PATIENT_BOUND and not (patient and patient.isprintable()):
+        bound = kind in PATIENT_BOUND
+        if bound and not (patient and patient.isprintable()):
             return self._put_aside(file, number, "no_patient")
         self.tally.kept += 1
         self.tally.types[kind] = self.tally.types.get(kind, 0) + 1
-        return self._keep(kind, patient, raw.replace(b"\n", b" "))
-
-    def _keep(self, kind: str, patient: str, raw: bytes) -> None:
-        if kind in PATIENT_BOUND:
-            self.keep(patient, raw)
-        else:
-            self.group.share(raw)
+        resource = raw.replace(b"\n", b" ")
+        return self.keep(patient, resource) if bound else self.group.share(resource)
 
     def _put_aside(self, file: str, number: int, reason: str) -> None:
         self.tally.aside[reason] = self.tally.aside.get(reason, 0) + 1
