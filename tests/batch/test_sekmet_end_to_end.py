@@ -17,6 +17,7 @@ from cds_service.batch.lines import lines_of
 from cds_service.cli import app
 from cds_service.smart.app_keys import new_app_keys, read_app_keys
 from fhir_mapping.exports import export_files
+from fhir_mapping.subjects import subject_of_malformed
 from tests.conftest import ROOT
 from tests.sekmet import Sekmet, resolved, serving
 from tests.service.stored import KEY
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.data]
 WRITTEN = ("Device", "RiskAssessment", "Provenance")
 WRITE = " ".join(f"system/{kind}.cu" for kind in WRITTEN)
 READ = " ".join(f"system/{kind}.rs" for kind in WRITTEN)
+OTHERS = 8
 
 Score = Callable[..., Result]
 
@@ -38,15 +40,28 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def export(data_dir: Path) -> Path:
-    return data_dir / "synthea-bulk100" / "ndjson"
+def export(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set, of whoever was ever in hospital and of some more: the others have nothing to score,
+    and the server takes them in slowly."""
+    files, folder = (
+        export_files(data_dir / "synthea-bulk100" / "ndjson"),
+        tmp_path_factory.mktemp("e"),
+    )
+    lines = {file: [line.raw for line in lines_of(file) if line.raw] for file in files}
+    everyone = [line for each in lines.values() for line in each]
+    in_hospital = {subject_of_malformed(line) for line in everyone if b'"IMP"' in line}
+    others = sorted({subject_of_malformed(line) for line in everyone} - in_hospital)[:OTHERS]
+    for file, found in lines.items():
+        kept = (line for line in found if subject_of_malformed(line) in {*in_hospital, *others})
+        (folder / file.name.removesuffix(".gz")).write_bytes(b"\n".join(kept) + b"\n")
+    return folder
 
 
 @pytest.fixture(scope="module")
 def sekmet(
     peers: Path, keys: Path, export: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sekmet]:
-    """With the whole data set in it and nothing else: a type that it had would be read."""
+    """With the whole export in it and nothing else: a type that it had would be read."""
     public = json.loads(read_app_keys(keys).public())
     client = {"client_id": "readmit-batch", "jwks": public, "scopes": "system/*.cruds"}
     lines = [line.raw for file in export_files(export) for line in lines_of(file) if line.raw]
