@@ -1,22 +1,28 @@
 """Every finished hospital stay of the open data sets goes through the HTTP hook.
 
-Who must not be scored is told here a second time, from the raw JSON of Patient and Encounter.
+Who must not be scored is told here a second time, from the raw JSON of Patient and Encounter. What was
+assessed is counted on the way: the coverage page is of these stays, and says what they show now.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 
+from cds_service import answering
+from cds_service.assessment import Assessment
+from docs.coverage import PAGE, SETS, Seen, page, survey
+from fhir_mapping.catalogue import CATALOGUE
 from tests.replay import requests_of
 from tests.service.running import URL, running
 
 EXTENSION = "org.readmit.readmission"
-SETS: dict[str, dict[str | None, int]] = {
+EXCLUDED: dict[str, dict[str | None, int]] = {
     "mimic-iv-demo/fhir": {
         None: 157,
         "deceased": 12,
@@ -48,39 +54,95 @@ OTHER_REASONS = {
 }
 
 
+class Played(NamedTuple):
+    """`answers`: how often each (exclusion, outcome); `seen`: what was assessed."""
+
+    answers: Counter[tuple[str | None, str]]
+    seen: Seen
+
+
+Play = Callable[[str], Awaitable[Played]]
+
+
+@pytest.fixture(scope="module")
+def play_all(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Play:
+    """Every stay of a set, played once."""
+    done: dict[str, Played] = {}
+
+    async def of(folder: str) -> Played:
+        if folder not in done:
+            requests = requests_of(data_dir / folder)
+            done[folder] = await play(requests, tmp_path_factory.mktemp("played"))
+        return done[folder]
+
+    return of
+
+
 @pytest.mark.data
 async def test_a_sample_of_stays(data_dir: Path, tmp_path: Path) -> None:
     played = await play(islice(requests_of(data_dir / SAMPLED), SAMPLE), tmp_path)
-    assert sum(played.values()) == SAMPLE
+    assert sum(played.answers.values()) == played.seen.stays == SAMPLE
 
 
 @pytest.mark.slow
 @pytest.mark.data
-@pytest.mark.parametrize("folder", SETS)
-async def test_every_stay(folder: str, data_dir: Path, tmp_path: Path) -> None:
-    played = await play(requests_of(data_dir / folder), tmp_path)
+@pytest.mark.parametrize("folder", EXCLUDED)
+async def test_every_stay(folder: str, play_all: Play) -> None:
+    played = await play_all(folder)
     exclusions: Counter[str | None] = Counter()
-    for (exclusion, _), count in played.items():
+    for (exclusion, _), count in played.answers.items():
         exclusions[exclusion] += count
-    assert exclusions == SETS[folder]
-    outcomes = {outcome for _, outcome in played}
+    assert exclusions == EXCLUDED[folder]
+    outcomes = {outcome for _, outcome in played.answers}
     assert outcomes == {"scored", "not_scored"}
 
 
-async def play(
-    requests: Iterator[tuple[str, dict[str, Any]]], folder: Path
-) -> Counter[tuple[str | None, str]]:
-    """(exclusion, outcome) of each stay, each answer checked on the way."""
-    played: Counter[tuple[str | None, str]] = Counter()
+@pytest.mark.slow
+@pytest.mark.data
+async def test_the_page_is_fresh_and_every_feature_is_found_or_its_data_named(
+    play_all: Play, data_dir: Path
+) -> None:
+    others = survey(data_dir, [name for name, folder in SETS.items() if folder not in EXCLUDED])
+    assert others
+    seen = {
+        name: others[name] if name in others else (await play_all(folder)).seen
+        for name, folder in SETS.items()
+    }
+    assert PAGE.read_text("utf-8") == page(seen), "run `python -m docs.coverage`"
+    needed = PAGE.read_text("utf-8").partition("## Found in no data set")[2]
+    for name in CATALOGUE.names:
+        found = any(each.found[name] for each in seen.values())
+        assert found or f"`{name}`" in needed
+
+
+async def play(requests: Iterator[tuple[str, dict[str, Any]]], folder: Path) -> Played:
+    """Each answer is checked on the way."""
+    played = Played(Counter(), Seen())
     async with running(folder) as http:
-        for _, request in requests:
-            answer = await http.post(URL, content=msgspec.json.encode(request))
-            assert answer.status_code == 200
-            (card,) = answer.json()["cards"]
-            said, exclusion = card["extension"][EXTENSION], excluded(request["prefetch"])
-            check(said, exclusion)
-            played[exclusion, said["outcome"]] += 1
+        with counting(played.seen):
+            for _, request in requests:
+                answer = await http.post(URL, content=msgspec.json.encode(request))
+                assert answer.status_code == 200
+                (card,) = answer.json()["cards"]
+                said, exclusion = card["extension"][EXTENSION], excluded(request["prefetch"])
+                check(said, exclusion)
+                played.answers[exclusion, said["outcome"]] += 1
     return played
+
+
+@contextmanager
+def counting(seen: Seen) -> Iterator[None]:
+    """All that the service assesses is added."""
+    assessed = answering.assessed
+
+    def counted(*given: Any) -> Assessment:
+        found = assessed(*given)
+        seen.add(found)
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(answering, "assessed", counted)
+        yield
 
 
 def check(said: dict[str, Any], exclusion: str | None) -> None:
