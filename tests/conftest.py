@@ -95,9 +95,11 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What the imports left stays for good: collecting garbage need not look through it again."""
+    """What the imports left stays for good: collecting garbage need not look through it again, and is
+    done seldom: a large record is many objects and no garbage."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     gc.enable()
 
 
