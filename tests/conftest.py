@@ -75,7 +75,7 @@ def spark() -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of a module marked `sampled(n)` every so many-th case stays in `make test`, others become slow
-    for that reason alone, which `unsampled` says."""
+    for that reason alone, which `unsampled` says. What is `long` comes first."""
     modules: dict[Path, list[pytest.Item]] = {}
     for item in items:
         if item.get_closest_marker("sampled") and not item.get_closest_marker("slow"):
@@ -87,6 +87,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if number % step:
                 case.add_marker(pytest.mark.slow)
                 case.add_marker(pytest.mark.unsampled)
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def pytest_configure() -> None:

@@ -92,6 +92,19 @@ def on(tmp_path: Path) -> Iterator[Cluster]:
     end(each for each in left if each.is_running())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def refused(
+    spark: None, source: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Cluster, subprocess.Popen[str]]]:
+    """A run whose master is not there. Spark asks for a minute: begun before the other tests."""
+    folder = tmp_path_factory.mktemp("refused")
+    alone = cluster(folder / "spark")
+    words = [*words_of(source, folder), "--run", folder / "run"]
+    running = alone.start(words, master="spark://127.0.0.1:9")
+    yield alone, running
+    end([psutil.Process(running.pid)] if running.poll() is None else [])
+
+
 def of(process: psutil.Process, folder: Path) -> bool:
     return any(str(folder) in word for word in process.info["cmdline"] or ())
 
@@ -190,10 +203,10 @@ def test_a_file_that_ends_early_is_named(on: Cluster, source: Path, tmp_path: Pa
 
 
 def test_a_master_that_is_not_there_is_a_sentence(
-    on: Cluster, source: Path, tmp_path: Path
+    refused: tuple[Cluster, subprocess.Popen[str]],
 ) -> None:
-    words = [*words_of(source, tmp_path), "--run", tmp_path / "run"]
-    assert ended(on.start(words, master="spark://127.0.0.1:9")) == 2
-    said = on.said()
+    alone, running = refused
+    assert ended(running) == 2
+    said = alone.said()
     assert "--master spark://127.0.0.1:9: Spark did not start" in said
     assert 'File "' not in said

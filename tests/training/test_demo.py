@@ -14,7 +14,7 @@ from tests.service.requests import example
 from tests.service.running import URL, running
 from tests.training.command_line import call
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 STAGES = ("cohort", "pretrain", "align", "finetune/0", "calibrate", "evaluate", "release")
 
 

@@ -10,6 +10,7 @@ from training.progress import silent
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_known_risk_is_found_with_its_calibration_and_its_interval(tmp_path: Path) -> None:
     assert ROWS >= 50_000
     torch.set_num_threads(1)
