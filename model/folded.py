@@ -6,6 +6,7 @@ other. Shapes: S members, B rows, E embedded inputs, G attention groups.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -55,19 +56,20 @@ class Embedding:
         """(B, columns) with NaN -> (S, B, E)."""
         missing = prepared.isnan()
         filled = prepared.nan_to_num(0.0)
-        embedded = torch.einsum("rcb,scbw->srcw", self._parts(filled), self.weight)
-        embedded = embedded + self.bias.unsqueeze(1)
+        embedded = self._numeric(filled) + self.bias.unsqueeze(1)
         if len(self.levelled):
             levels = self.levels[:, filled[:, self.levelled].long() + self.offsets]
             embedded = torch.cat((embedded, levels), dim=2)[:, :, self.order]
         return torch.where(missing.unsqueeze(-1), self.mask.unsqueeze(1), embedded).flatten(2)
 
-    def _parts(self, filled: Tensor) -> Tensor:
-        cells = filled[:, self.numeric].unsqueeze(-1)
+    def _numeric(self, filled: Tensor) -> Tensor:
+        """(B, columns) -> (S, B, numeric columns, width)."""
+        cells = filled.index_select(1, self.numeric).unsqueeze(-1)
         if not self.bins:
-            return cells
+            return cells * self.weight.transpose(1, 2)
         starts = self.edges[:, :-1]
-        return ((cells - starts) / (self.edges[:, 1:] - starts)).clamp(0.0, 1.0)
+        parts = ((cells - starts) / (self.edges[:, 1:] - starts)).clamp(0.0, 1.0)
+        return torch.einsum("rcb,scbw->srcw", parts, self.weight)
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,7 @@ class FoldedNetwork:
 
     def from_embedded(self, embedded: Tensor) -> Tensor:
         """(S, B, E) -> (S, B)."""
-        decided = embedded.new_zeros(1)
-        for _, decision in self._steps(embedded):
-            decided = decided + decision
+        decided = reduce(torch.add, (decision for _, decision in self._steps(embedded)))
         rows = decided if self.widen is None else torch.bmm(decided, self.widen)
         return self.last(self.hidden(rows).relu())[..., 0]
 
@@ -113,13 +113,14 @@ class FoldedNetwork:
         parts, gamma = [self.config.n_d, self.config.n_a], self.config.gamma
         inputs = embedded * self.first_scale + self.first_shift
         _, attended = torch.split(self._transform(self.splitter, inputs), parts, dim=-1)
-        prior = inputs.new_ones(1)
+        prior: Tensor | None = None
         for attend, transformer in zip(self.attention, self.transformers, strict=True):
-            mask = sparsemax(attend(attended) * prior)
-            prior = prior * (gamma - mask)
+            wanted = attend(attended)
+            mask = sparsemax(wanted if prior is None else wanted * prior)
             out = self._transform(transformer, self._spread(mask) * inputs)
             decision, attended = torch.split(out, parts, dim=-1)
             yield mask, decision.relu()
+            prior = gamma - mask if prior is None else prior * (gamma - mask)
 
     def _spread(self, mask: Tensor) -> Tensor:
         """(S, B, G) -> (S, B, E): each group's weight to all of its inputs."""
