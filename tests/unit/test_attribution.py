@@ -8,6 +8,7 @@ from torch import Tensor
 
 from model.attribution import Attribution, attribute, by_concept
 from model.folded import FoldedNetwork
+from tests.brute_force import by_brute_force
 from tests.networks import SMALL, ensemble, prepared_rows, small_config
 
 NAN = float("nan")
@@ -143,23 +144,13 @@ def test_a_kink_is_found_where_it_is_and_points_are_put_around_it() -> None:
     assert any(abs(float(each) - 0.3) < 1 / 126 for each in finer[0])
 
 
-def by_brute_force(network: FoldedNetwork, row: Tensor) -> Tensor:
-    """The midpoint rule with 4,096 slopes: (columns,)."""
-    with torch.inference_mode():
-        ends = network.embed(torch.cat((REFERENCE, row)))
-    start, way = ends[:, :1].clone(), ends.diff(dim=1).clone()
-    positions = ((torch.arange(4096) + 0.5) / 4096).view(1, -1, 1)
-    path = (start + positions * way).requires_grad_(True)
-    (slopes,) = torch.autograd.grad(network.from_embedded(path).mean(0).sum(), path)
-    amounts = slopes.mean(1) * way.squeeze(1)
-    return amounts.sum(0).view(len(CONCEPTS), -1).sum(-1)
-
-
 @pytest.mark.parametrize("index", range(12))
 def test_each_column_is_what_four_thousand_slopes_say(network: FoldedNetwork, index: int) -> None:
     row = prepared_rows(12)[index : index + 1]
     found = attribute(network, row, REFERENCE)
-    assert found.by_column == pytest.approx(by_brute_force(network, row).numpy(), abs=1e-3)
+    assert found.by_column == pytest.approx(
+        by_brute_force(network, row, REFERENCE).numpy(), abs=1e-3
+    )
 
 
 def test_what_the_most_points_leave_is_said(
