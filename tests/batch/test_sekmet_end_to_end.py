@@ -43,10 +43,8 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def export(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set, of whoever was ever in hospital and of some more: the others have nothing to score,
     and the server takes them in slowly."""
-    files, folder = (
-        export_files(data_dir / "synthea-bulk100" / "ndjson"),
-        tmp_path_factory.mktemp("e"),
-    )
+    files = export_files(data_dir / "synthea-bulk100" / "ndjson")
+    folder = tmp_path_factory.mktemp("export")
     lines = {file: [line.raw for line in lines_of(file) if line.raw] for file in files}
     everyone = [line for each in lines.values() for line in each]
     in_hospital = {subject_of_malformed(line) for line in everyone if b'"IMP"' in line}
